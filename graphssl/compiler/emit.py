@@ -1,0 +1,410 @@
+"""Typed graph -> Python source of one `nn.Module`: the only way a graph is executed, and what `eject` prints.
+
+The class is written as a person would write it: a constructor with one line per module, a forward with one line per
+node, and a `commit` with one line per state. Each line knows its node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphssl.compiler.calls import arguments, curve_source, literal
+from graphssl.compiler.output import StepOutput
+from graphssl.ir.graph import Graph, Node
+from graphssl.ir.signature import Module
+from graphssl.language.schedule import Curve, Schedule
+from graphssl.language.spec import Ref
+from graphssl.ops.modules.encoder import take
+from graphssl.ops.modules.links import copy_of, ema_update, starting_as, without_gradient
+from graphssl.ops.modules.lists import by_size, joint
+
+
+@dataclass(frozen=True)
+class Program:
+    """Source of one class, the objects its names mean, and the node of each line (1-based)."""
+
+    class_name: str
+    source: str
+    names: Mapping[str, Any]
+    nodes: Mapping[int, str]
+
+
+@dataclass
+class _Lines:
+    """Lines of source, each with the node it belongs to."""
+
+    lines: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def add(self, text: str, node: Node | None = None) -> None:
+        place = f"  # {node.span.place}" if node and text.strip() else ""
+        self.lines.append((text + place, node.name if node else None))
+
+
+def emit(graph: Graph) -> Program:
+    """The program of a graph that has no errors."""
+    return _Emitter(graph).program()
+
+
+class _Emitter:
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.names: dict[str, Any] = {"nn": nn, "torch": torch, "StepOutput": StepOutput}
+        self.out = _Lines()
+        for node in graph:  # which helpers are used decides which local names must step aside
+            if node.kind in ("pure", "loss") and not node.op.needs_width:
+                self.use(node.op.function())
+        self.schedules = self._schedules()
+
+    # names
+
+    def use(self, thing: Callable[..., Any]) -> str:
+        """The name of a function or class of ours in the generated source."""
+        self.names[thing.__name__] = thing
+        return thing.__name__
+
+    def attribute(self, name: str) -> str:
+        return "self." + name.replace("/", "_")
+
+    def local(self, name: str) -> str:
+        ident = name.replace("/", "_")
+        taken = {*self.names, "self", "views", "step", "keep", "losses", "total", "nodes", "x", "i", "j", "o"}
+        taken |= {"take", "joint", "by_size", "sum", "float", "images", "moment", "mode"}
+        return f"{ident}_" if ident in taken else ident
+
+    def _schedules(self) -> dict[tuple[str, str], str]:
+        """A name for every scheduled attribute; equal schedules of one attribute share `self.momentum`."""
+        found = {
+            (node.name, key): value
+            for node in self.graph
+            for key, value in node.attrs.items()
+            if isinstance(value, Schedule)
+        }
+        names = {}
+        for (node, key), _ in found.items():
+            same = {v for (_, k), v in found.items() if k == key}
+            clash = any(n.name.replace("/", "_") == key for n in self.graph)
+            names[node, key] = key if len(same) == 1 and not clash else f"{node.replace('/', '_')}_{key}"
+        return names
+
+    # the class
+
+    def program(self) -> Program:
+        graph, add = self.graph, self.out.add
+        class_name = "".join(part.capitalize() for part in graph.name.split("_")) or "Method"
+        class_name = class_name if class_name not in self.names else f"{class_name}Method"
+        add(f"class {class_name}(nn.Module):")
+        paper = f" ({graph.spec.paper})" if graph.spec.paper else ""
+        add(f'    """{_docstring(graph.title + paper)}."""')
+        add("")
+        self.constructor()
+        add("")
+        self.forward()
+        add("")
+        self.commit()
+        self.mode()
+        self.represent()
+        source = "\n".join(text for text, _ in self.out.lines) + "\n"
+        nodes = {i: node for i, (_, node) in enumerate(self.out.lines, start=1) if node}
+        return Program(class_name, source, dict(self.names), nodes)
+
+    def constructor(self) -> None:
+        add = self.out.add
+        add("    def __init__(self, steps: int = 100_000, steps_per_epoch: int = 1_000):")
+        add("        super().__init__()")
+        done: set[str] = set()
+        for node in self.graph:  # a link may stand before what it copies
+            self.construct(node, done)
+        seen = set()
+        for (name, key), attribute in self.schedules.items():
+            if attribute not in seen:
+                seen.add(attribute)
+                curve = curve_source(self.graph.nodes[name].attrs[key])
+                self.use(Curve)
+                add(f"        self.{attribute} = {curve}", self.graph.nodes[name])
+
+    def construct(self, node: Node, done: set[str]) -> None:
+        if node.name in done:
+            return
+        done.add(node.name)
+        target = self.attribute(node.name)
+        if node.kind == "link":
+            if node.op.name == "share":
+                return
+            assert node.of
+            self.construct(self.graph.nodes[node.of.node], done)
+            self.out.add(f"        {target} = {self.copy(node)}", node)
+        elif node.kind in ("module", "state") or node.op.needs_width:
+            self.out.add(f"        {target} = {self.built(node.op, node.attrs, node)}", node)
+
+    def copy(self, node: Node) -> str:
+        """A teacher: a copy of what it links to, rebuilt where attributes are overridden or weights are its own."""
+        assert node.of and node.root
+        root = self.graph.nodes[node.root]
+        overrides = {key: value for key, value in node.attrs.items() if key not in node.op.attrs}
+        source = self.attribute(self.graph.module_of(self.graph.nodes[node.of.node]).name)
+        if node.attrs["init"] == "copy" and not overrides:
+            return f"{self.use(copy_of)}({source})"
+        built = self.built(root.op, {**root.attrs, **overrides}, root)
+        if node.attrs["init"] == "random":
+            return f"{self.use(without_gradient)}({built})"
+        return f"{self.use(starting_as)}({built}, {source})"
+
+    def built(self, op: Any, attrs: Mapping[str, Any], node: Node) -> str:
+        """The constructor call of a module."""
+        build = op.build()
+        given = {port: edge.values for port, edge in node.given.items()}
+        if issubclass(op, Module):  # a module sees what every call of it sees
+            for other in self.graph:
+                if other.root == node.name and other.name != node.name:
+                    given = {p: values + other.given[p].values for p, values in given.items() if p in other.given} or given
+        keywords = op.build_arguments(attrs, given)
+        width = [self.width(node)] if op.needs_width else []
+        return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
+
+    def width(self, node: Node) -> str:
+        """The width of what arrives, as a number or as `self.f.num_features`."""
+        edge = next(iter(node.given.values()))
+        return " + ".join(self.width_of(str(edge.values[0].axes[-1]))) if edge.values[0].axes else "1"
+
+    def width_of(self, axis: str) -> list[str]:
+        if axis.isdigit():
+            return [axis]
+        name = axis.removesuffix(".d")
+        node = self.graph.nodes[name]
+        if node.op.name == "concat":
+            return [w for value in node.given["x"].values for w in self.width_of(str(value.axes[-1]))]
+        return [f"{self.attribute(name)}.num_features"]
+
+    # one step
+
+    def forward(self) -> None:
+        add = self.out.add
+        add("    def forward(self, views: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
+        for node in self.graph.sources():
+            add(f'        {self.local(node.name)} = views["{node.name}"]', node)
+        device = self.device()
+        for (name, key), attribute in self.schedules.items():
+            node = self.graph.nodes[name]
+            if node.op.attrs.get(key) and node.op.attrs[key].role != "commit":
+                value = f"self.{attribute}(step)"
+                add(f"        {self.scalar(name, key)} = torch.full((), {value}, dtype=torch.float64, device={device})", node)
+        no_grad = False
+        for node in self.graph:
+            if node.kind == "source":
+                continue
+            teacher = node.kind == "link" and not any(edge.grad for edge in node.outputs.values())
+            if teacher and not no_grad:
+                add("        with torch.no_grad():")
+            no_grad = teacher
+            indent = "            " if teacher else "        "
+            add(f"{indent}{self.local(node.name)} = {self.call(node)}", node)
+        self.stage()
+        self.result()
+
+    def device(self) -> str:
+        """An expression for the device that the step runs on."""
+        first = next((node for node in self.graph.sources()), None)
+        if first is None:
+            return "None"
+        return f"{self.local(first.name)}{'[0]' if first.listed else ''}.device"
+
+    def scalar(self, node: str, key: str) -> str:
+        return self.local(f"{node}_{key}")
+
+    def call(self, node: Node) -> str:
+        """The right side of a node's line."""
+        if node.delayed:
+            return f"{self.attribute(node.name)}()"
+        call = self.callee(node)
+        inputs = {port: self.expression(refs, edge.listed) for (port, refs), edge in zip(node.inputs.items(), node.given.values(), strict=True)}
+        lifted = {p for p, edge in node.given.items() if edge.listed and not node.signature.inputs[p].takes_list}
+        if node.pairs is not None:
+            left, right = node.op.paired  # type: ignore[attr-defined]
+            index = {left: "[i]", right: "[j]"}
+            each = {p: e + (index.get(p, "") if node.given[p].listed else "") for p, e in inputs.items()}
+            listed = f"[{call(each)} for i, j in {list(node.pairs)}]"
+            return f"sum({listed})" if node.attrs.get("reduce") == "sum" else f"torch.stack({listed}).mean()"
+        if not lifted:
+            return call(inputs)
+        how = node.attrs.get("batch") or (self.graph.nodes[node.root].attrs["batch"] if node.root else "per_view")
+        if node.root and how != "per_view":
+            merge = self.use(joint if how == "joint" else by_size)
+            only = next(iter(inputs))
+            function = call({only: "x"})
+            short = function.removesuffix("(x)")
+            return f"{merge}({short if function == f'{short}(x)' else f'lambda x: {function}'}, {inputs[only]})"
+        if len(lifted) == 1:
+            port = next(iter(lifted))
+            return f"[{call({**inputs, port: 'x'})} for x in {inputs[port]}]"
+        loop = ", ".join(f"{p}_" for p in lifted)
+        zipped = ", ".join(inputs[p] for p in lifted)
+        return f"[{call({**inputs, **{p: f'{p}_' for p in lifted}})} for {loop} in zip({zipped})]"
+
+    def callee(self, node: Node) -> Callable[[dict[str, str]], str]:
+        """How one call of the node is written, given expressions by input port."""
+        op = node.signature
+        if node.kind in ("module", "link"):
+            module = self.attribute(self.graph.module_of(node).name)
+            ports = [port for port in node.outputs]
+            if ports == [op.default_port()]:
+                return lambda inputs: f"{module}({', '.join(inputs.values())})"
+            words = ", ".join(f'"{port}"' for port in ports)
+            return lambda inputs: f"{self.use(take)}({module}, {', '.join(inputs.values())}, {words})"
+        if node.kind == "state" or op.needs_width:
+            return lambda inputs: f"{self.attribute(node.name)}({', '.join(inputs.values())})"
+        function = op.function()
+        keywords = op.call_arguments(node.attrs, node.given)
+        dynamic = {k: self.scalar(node.name, k) for k, v in keywords.items() if isinstance(v, Schedule)}
+        rest = {k: v for k, v in keywords.items() if k not in dynamic}
+        tail = [*arguments(function, rest), *(f"{k}={v}" for k, v in dynamic.items())]
+        name = self.use(function)
+        single = len(op.inputs) == 1
+        return lambda inputs: f"{name}({', '.join([*(e if single else f'{p}={e}' for p, e in inputs.items()), *tail])})"
+
+    def expression(self, refs: tuple[Ref, ...], listed: bool) -> str:
+        if len(refs) == 1 and (not listed or self.is_listed(refs[0])):
+            return self.reference(refs[0])
+        return "[" + ", ".join(("*" if self.is_listed(r) else "") + self.reference(r) for r in refs) + "]"
+
+    def is_listed(self, ref: Ref) -> bool:
+        edge = self.graph.edge(ref)
+        return bool(edge and edge.listed)
+
+    def reference(self, ref: Ref) -> str:
+        """A node's output as an expression."""
+        node, name = self.graph.nodes[ref.node], self.local(ref.node)
+        port = self.graph.port(ref)
+        if node.kind in ("module", "link"):
+            if list(node.outputs) == [node.signature.default_port()]:
+                return name
+            return f'[o["{port}"] for o in {name}]' if node.listed else f'{name}["{port}"]'
+        if node.kind == "loss" and node.op.needs_width:
+            lifted = any(edge.listed for edge in node.given.values())
+            return f"torch.stack([o.{port} for o in {name}]).mean()" if lifted else f"{name}.{port}"
+        return name
+
+    def stage(self) -> None:
+        states = [node for node in self.graph.of_kind("state") if node.delayed]
+        if states:
+            self.out.add("        if self.training:")
+        for node in states:
+            port, refs = next(iter(node.inputs.items()))
+            value = self.expression(refs, node.given[port].listed)
+            stage = f"{self.attribute(node.name)}.stage"
+            if node.given[port].listed:
+                self.out.add(f"            for x in {value}:", node)
+                self.out.add(f"                {stage}(x)", node)
+            else:
+                self.out.add(f"            {stage}({value})", node)
+
+    def result(self) -> None:
+        add = self.out.add
+        losses = self.graph.losses()
+        words = ", ".join(f'"{n.name}": {self.reference(Ref(n.name, None, n.span))}' for n in losses)
+        add(f"        losses = {{{words}}}")
+        add(f"        total = {' + '.join(self.weighted(n) for n in losses) or '0.0'}")
+        kept = [self.kept(node, port) for node in self.graph for port in node.outputs]
+        add(f"        nodes = {{{', '.join(kept)}}}")
+        monitors = ", ".join(f'"{name}": {self.reference(ref)}' for name, ref in self.graph.monitors)
+        values = "{name: nodes[name] for name in keep}"
+        add(f"        return StepOutput(total, losses, {values}, {{{monitors}}})")
+
+    def kept(self, node: Node, port: str) -> str:
+        default = port == node.signature.default_port()
+        ref = Ref(node.name, None if default else port, node.span)
+        return f'"{ref}": {self.reference(ref)}'
+
+    def weighted(self, node: Node) -> str:
+        weight = node.attrs["weight"]
+        loss = f'losses["{node.name}"]'
+        if isinstance(weight, Schedule):
+            return f"{self.scalar(node.name, 'weight')} * {loss}"
+        return loss if weight == 1.0 else f"{literal(weight)} * {loss}"
+
+    # between steps
+
+    def commit(self) -> None:
+        add = self.out.add
+        add("    @torch.no_grad()")
+        add('    def commit(self, moment: str, step: int = 0) -> None:')
+        add('        """Write the state that moves at `moment` (before_forward or after_step) of this step."""')
+        moving = [n for n in self.graph if n.op.name == "ema" or (n.kind == "state")]
+        written = False
+        for moment in ("before_forward", "after_step"):
+            nodes = [node for node in moving if node.attrs["update"] == moment]
+            if nodes:
+                written = True
+                add(f'        if moment == "{moment}":')
+            for node in nodes:
+                add(f"            {self.write(node)}", node)
+        if not written:
+            add("        pass  # no state")
+        states = [node for node in self.graph.of_kind("state")]
+        add("")
+        add("    def discard(self) -> None:")
+        add('        """Forget what was staged for the next commit: the step did not happen."""')
+        for node in states:
+            add(f"        {self.attribute(node.name)}.staged.clear()", node)
+        if not states:
+            add("        pass  # nothing is staged")
+
+    def write(self, node: Node) -> str:
+        if node.kind == "state":
+            return f"{self.attribute(node.name)}.commit()"
+        assert node.of
+        momentum = node.attrs["momentum"]
+        value = f"self.{self.schedules[node.name, 'momentum']}(step)" if isinstance(momentum, Schedule) else literal(momentum)
+        fast = self.attribute(self.graph.module_of(self.graph.nodes[node.of.node]).name)
+        buffers = "" if node.attrs["buffers"] == "own" else f', buffers="{node.attrs["buffers"]}"'
+        return f"{self.use(ema_update)}({self.attribute(node.name)}, {fast}, momentum={value}{buffers})"
+
+    def mode(self) -> None:
+        still = [node for node in self.graph if node.attrs.get("mode") == "eval"]
+        if not still:
+            return
+        add = self.out.add
+        add("")
+        add("    def train(self, mode: bool = True):")
+        add("        super().train(mode)")
+        for node in still:
+            add(f"        {self.attribute(node.name)}.eval()", node)
+        add("        return self")
+
+    def represent(self) -> None:
+        """The path from an image to the features that evaluation takes."""
+        if self.graph.represent is None:
+            return
+        add = self.out.add
+        add("")
+        add("    def represent(self, images: torch.Tensor) -> torch.Tensor:")
+        add('        """Features of images (b c h w): what evaluation and export take."""')
+        chain: list[Ref] = []
+        ref: Ref | None = self.graph.represent
+        while ref and self.graph.nodes[ref.node].kind != "source":
+            chain.append(ref)
+            inputs = self.graph.nodes[ref.node].inputs
+            ref = next(iter(inputs.values()))[0] if inputs else None
+        x = "images"
+        for ref in reversed(chain):
+            node = self.graph.nodes[ref.node]
+            signature = node.signature
+            port, default = self.graph.port(ref), signature.default_port()
+            if node.kind in ("module", "link") and port != default:
+                module = self.attribute(self.graph.module_of(node).name)
+                call = f'{self.use(take)}({module}, {x}, "{port}")["{port}"]'
+            elif node.kind in ("module", "link"):
+                call = f"{self.attribute(self.graph.module_of(node).name)}({x})"
+            else:
+                call = self.callee(node)({next(iter(node.inputs)): x})
+            add(f"        {self.local(node.name)} = {call}", node)
+            x = self.local(node.name)
+        add(f"        return {x}")
+
+
+def _docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', "'''").replace("\n", " ").rstrip(".")

@@ -1,0 +1,68 @@
+"""Decoded images kept in memory."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from graphssl.data.errors import BadImage
+
+if TYPE_CHECKING:
+    from graphssl.data.sources import ImageSource
+
+
+def cached(source: ImageSource, limit_bytes: int) -> ImageSource:
+    """The same images, each decoded once and kept in memory, when the whole set fits in `limit_bytes`.
+
+    Whether it fits is judged from the first image that can be decoded: the cache is for sets of equally sized
+    images, and one of another size is decoded each time. Returns `source` itself when the set does not fit. The
+    memory fills as images are used and is shared with workers forked later, so no process decodes an image twice.
+    """
+    for index in range(min(len(source), 16)):
+        try:
+            shape = tuple(source.load(index).shape)
+        except BadImage:
+            continue
+        fits = len(source) * math.prod(shape) <= limit_bytes
+        return _Cached(source, shape) if fits else source
+    return source
+
+
+class _Cached:
+    """A source whose images of one shape are kept in memory."""
+
+    def __init__(self, source: ImageSource, shape: tuple[int, ...]) -> None:
+        self.name, self.classes = source.name, source.classes
+        self._source, self._shape = source, shape
+        # Anonymous shared memory: unlike a shared tensor it does not count against /dev/shm, which is small in
+        # containers. Pages cost nothing before they are written.
+        count, size = len(source), math.prod(shape)
+        self._pixels = torch.frombuffer(mmap.mmap(-1, count * size), dtype=torch.uint8).view(count, *shape)
+        self._filled = torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def label(self, index: int) -> int:
+        return self._source.label(index)
+
+    def describe(self, index: int) -> str:
+        return self._source.describe(index)
+
+    def load(self, index: int) -> Tensor:
+        """The image as uint8 [3 h w]; a view of the cache, not to be written to."""
+        if not self._filled[index]:
+            image = self._source.load(index)
+            if image.shape != self._shape:
+                return image
+            self._pixels[index] = image
+            self._filled[index] = 1  # last, so that no process sees a half-written image
+        return self._pixels[index]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A spawned worker cannot map this memory; it starts an empty cache of its own.
+        return _Cached, (self._source, self._shape)

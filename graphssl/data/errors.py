@@ -1,0 +1,28 @@
+"""What can go wrong with the user's data."""
+
+from __future__ import annotations
+
+
+class DataError(Exception):
+    """A user's mistake in `--data`: one clear sentence and what to do about it."""
+
+
+class NoSplit(DataError):
+    """The source is fine but has no such split."""
+
+
+class BadImage(Exception):
+    """One image that cannot be decoded.
+
+    Attributes:
+        path: the file or archive member, as `ImageSource.describe` names it.
+        reason: why, in a few words.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"`{self.path}` {self.reason}"

@@ -1,0 +1,84 @@
+"""What `--data` can name: one call, `open_data`, gives back an `ImageSource`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from graphssl.data.archive import COMPRESSED_TARS, SUFFIXES, TarSource, ZipSource, unpacked
+from graphssl.data.cache import cached
+from graphssl.data.errors import BadImage, DataError, NoSplit
+from graphssl.data.folder import FolderSource
+from graphssl.data.layout import closest_path
+from graphssl.data.shapes import ShapesSource
+from graphssl.data.torchvision_source import TorchvisionSource
+
+__all__ = ["BadImage", "DataError", "ImageSource", "NoSplit", "cached", "open_data"]
+
+_LATER = {"wds": "WebDataset shards", "hf": "Hugging Face datasets"}
+
+
+class ImageSource(Protocol):
+    """A fixed, numbered set of images, perhaps with labels."""
+
+    name: str  # as the user wrote it
+    classes: tuple[str, ...]  # () when unlabelled
+
+    def __len__(self) -> int: ...
+
+    def label(self, index: int) -> int:
+        """The class number, or -1 when unlabelled; does not decode the image."""
+        ...
+
+    def describe(self, index: int) -> str:
+        """The file or archive member, for messages."""
+        ...
+
+    def load(self, index: int) -> Tensor:
+        """The image as uint8 [3 h w], RGB. Raises `BadImage`."""
+        ...
+
+
+def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
+    """The images that `--data` names.
+
+    Args:
+        text: `shapes` or `shapes:SIZE,COUNT` (generated; COUNT training images and a quarter as many for the test);
+            a folder; a .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip of one; or `torchvision:NAME`. Folders and archives
+            are laid out as `graphssl.data.layout` says.
+        split: "train" or "test".
+        seed: chooses the generated images; files ignore it.
+
+    Raises:
+        DataError: nothing usable is there. `NoSplit`: no test images.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split is `train` or `test`, got {split!r}")
+    kind, _, rest = text.partition(":")
+    if text == "shapes" or kind == "shapes":
+        return ShapesSource(text, split, seed)
+    if kind == "torchvision":
+        return TorchvisionSource(text, rest, split)
+    if kind in _LATER:
+        raise DataError(f"`{kind}:` ({_LATER[kind]}) is not available yet; unpack the images into a folder and name that")
+    return _open_path(text, Path(text).expanduser(), split)
+
+
+def _open_path(text: str, path: Path, split: str) -> ImageSource:
+    if not path.exists():
+        raise DataError(
+            f"`{text}` does not exist{closest_path(path)}; expected `shapes`, a folder of images, "
+            f"an archive ({', '.join(SUFFIXES)}) or `torchvision:NAME`"
+        )
+    if path.is_dir():
+        return FolderSource(text, path, split)
+    name = path.name.lower()
+    if name.endswith(".zip"):
+        return ZipSource(text, path, split)
+    if name.endswith(".tar"):
+        return TarSource(text, path, split)
+    if name.endswith(COMPRESSED_TARS):
+        return FolderSource(text, unpacked(text, path), split)
+    raise DataError(f"`{text}` is neither a folder nor an archive; expected a name ending in {', '.join(SUFFIXES)}")

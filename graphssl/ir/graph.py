@@ -1,0 +1,138 @@
+"""The typed graph of one method: frozen nodes in an order in which one step can compute them.
+
+networkx is used in this file only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+
+from graphssl.ir.signature import Op
+from graphssl.ir.types import Edge, Value
+from graphssl.language.diagnostics import Span
+from graphssl.language.spec import Ref, Spec
+from graphssl.language.train import Train
+
+
+@dataclass(frozen=True)
+class Node:
+    """One box of the picture.
+
+    inputs: references by input port. given: what arrives there. outputs: what each used port gives.
+    signature: the op whose ports it has; for a link, that of the module it links to.
+    of: the node a link calls again; root: the node whose weights' structure it has (itself for a module).
+    pairs: which elements of the first two inputs a loss compares. spans: places of the node's keys.
+    """
+
+    name: str
+    op: type[Op]
+    signature: type[Op]
+    attrs: Mapping[str, Any]
+    inputs: Mapping[str, tuple[Ref, ...]]
+    given: Mapping[str, Edge]
+    outputs: Mapping[str, Edge]
+    span: Span
+    spans: Mapping[str, Span]
+    of: Ref | None = None
+    root: str | None = None
+    pairs: tuple[tuple[int, int], ...] | None = None
+    broken: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.op.kind
+
+    @property
+    def listed(self) -> bool:
+        return any(edge.listed for edge in self.outputs.values())
+
+    @property
+    def delayed(self) -> bool:
+        """Everything it takes is stored for a later step, so it can be read before its input exists."""
+        return bool(self.op.inputs) and all(i.delayed for i in self.op.inputs.values())
+
+    def refs(self) -> Iterator[tuple[str, Ref]]:
+        """Every reference with the input port it arrives at."""
+        for port, refs in self.inputs.items():
+            for ref in refs:
+                yield port, ref
+
+    def place(self, key: str) -> Span:
+        return self.spans.get(key, self.span)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A method: nodes in computing order (delayed inputs and links allowed to point forward)."""
+
+    name: str
+    title: str
+    nodes: Mapping[str, Node]
+    represent: Ref | None
+    monitors: tuple[tuple[str, Ref], ...]
+    train: Train | None
+    spec: Spec
+    _flow: nx.DiGraph = field(repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes.values())
+
+    def of_kind(self, *kinds: str) -> list[Node]:
+        return [node for node in self if node.kind in kinds]
+
+    def sources(self) -> list[Node]:
+        return self.of_kind("source")
+
+    def losses(self) -> list[Node]:
+        return self.of_kind("loss")
+
+    def port(self, ref: Ref) -> str:
+        return ref.port or self.nodes[ref.node].signature.default_port()
+
+    def edge(self, ref: Ref) -> Edge | None:
+        node = self.nodes.get(ref.node)
+        return node.outputs.get(self.port(ref)) if node and node.signature.outputs else None
+
+    def values(self, ref: Ref) -> tuple[Value, ...]:
+        edge = self.edge(ref)
+        return edge.values if edge else ()
+
+    def consumers(self, name: str) -> list[tuple[Node, str]]:
+        """Nodes that take an output of `name`, with the input port it arrives at."""
+        return [(node, port) for node in self for port, ref in node.refs() if ref.node == name]
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """Everything that `names` are computed from in one step, and `names` themselves."""
+        found = set(names) & set(self._flow)
+        return found.union(*(nx.ancestors(self._flow, name) for name in found)) if found else found
+
+    def descendants(self, names: Iterable[str]) -> set[str]:
+        found = set(names) & set(self._flow)
+        return found.union(*(nx.descendants(self._flow, name) for name in found)) if found else found
+
+    def links_to(self, name: str) -> list[Node]:
+        return [node for node in self if node.of and node.of.node == name]
+
+    def module_of(self, node: Node) -> Node:
+        """The node that owns the weights a call uses: itself, or what a `share` shares."""
+        while node.op.name == "share" and node.of and node.of.node in self.nodes:
+            node = self.nodes[node.of.node]
+        return node
+
+
+def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str], list[str], nx.DiGraph]:
+    """Names so that every edge points forward (file order where free), and a loop if there is one."""
+    flow = nx.DiGraph()
+    flow.add_nodes_from(names)
+    flow.add_edges_from((a, b) for a, b in edges if a in flow and b in flow)
+    rank = {name: i for i, name in enumerate(names)}
+    try:
+        return list(nx.lexicographical_topological_sort(flow, key=rank.__getitem__)), [], flow
+    except nx.NetworkXUnfeasible:
+        loop = [a for a, _ in nx.find_cycle(flow)]
+        first = loop.index(min(loop, key=rank.__getitem__))
+        return names, loop[first:] + loop[:first], flow

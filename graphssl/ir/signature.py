@@ -1,0 +1,196 @@
+"""What an op declares: inputs, outputs and attributes. The only place where a default is written.
+
+Reading a signature never imports torch. The JSON Schema, the reference page, error messages and the compiler all read
+from here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from graphssl.ir.types import UNKNOWN, Axis, Edge, Value, any_grad, patterns
+from graphssl.language.fields import Field, choice, scheduled
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input port. `takes_list`: the op consumes the whole list of views itself instead of being lifted over it.
+
+    views: how many elements such a list needs at least.
+    delayed: the value is only stored, to be read at a later step; such an edge closes no loop.
+    blocks_gradient: the op detaches it.
+    """
+
+    type: str
+    doc: str = ""
+    optional: bool = False
+    takes_list: bool = False
+    views: int = 1
+    delayed: bool = False
+    blocks_gradient: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output port. unit: "yes", "no", or "same" as the first input."""
+
+    type: str
+    doc: str = ""
+    unit: str = "no"
+
+
+def _declared(cls: type, kind: type) -> dict[str, Any]:
+    found = {name: value for name, value in vars(cls).items() if isinstance(value, kind)}
+    return {name.rstrip("_"): value for name, value in found.items()}
+
+
+class Op:
+    """Base of all ops; a subclass declares ports and attributes as class attributes and documents itself.
+
+    kind: source, module, link, pure, state or loss (see docs/language.md).
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+    inputs: ClassVar[Mapping[str, Input]] = {}
+    outputs: ClassVar[Mapping[str, Output]] = {}
+    attrs: ClassVar[Mapping[str, Field]] = {}
+    needs_width: ClassVar[bool] = False
+    observer: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        cls.inputs = {**cls.inputs, **_declared(cls, Input)}
+        cls.outputs = {**cls.outputs, **_declared(cls, Output)}
+        cls.attrs = {**_declared(cls, Field), **cls.attrs}
+
+    @classmethod
+    def doc(cls) -> str:
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        """The torch function that a pure op or a loss calls."""
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def build(cls) -> Callable[..., Any]:
+        """The constructor of the torch module of a module, state or observing op."""
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def build_arguments(cls, attrs: Mapping[str, Any], inputs: Mapping[str, tuple[Value, ...]]) -> dict[str, Any]:
+        """Keyword arguments of `build`: by default every attribute that belongs to the build."""
+        return {name: attrs[name] for name, kind in cls.attrs.items() if kind.role == "build"}
+
+    @classmethod
+    def call_arguments(cls, attrs: Mapping[str, Any], given: Mapping[str, Edge]) -> dict[str, Any]:
+        """Keyword arguments of each call: by default every attribute that belongs to the call."""
+        return {name: attrs[name] for name, kind in cls.attrs.items() if kind.role == "call"}
+
+    @classmethod
+    def port_pattern(cls, port: str) -> str | None:
+        """The type of an output port, or None when there is no such port."""
+        output = cls.outputs.get(port)
+        return output.type if output else None
+
+    @classmethod
+    def default_port(cls) -> str:
+        return next(iter(cls.outputs))
+
+    @classmethod
+    def infer(
+        cls, node: str, port: str, attrs: Mapping[str, Any], inputs: Mapping[str, Value], bound: Mapping[str, Axis]
+    ) -> Value:
+        """The value at one output port, from one value per input and the axes they bound."""
+        pattern = patterns(cls.port_pattern(port) or "unknown")[0]
+        first = next(iter(inputs.values()), UNKNOWN)
+        known = {**bound, **cls.known_axes(attrs, inputs)}
+        same = pattern.kind == "any"
+        output = cls.outputs.get(port)
+        return Value(
+            first.kind if same else pattern.kind,
+            first.axes if same else tuple(known.get(axis, f"{node}.{axis}") for axis in pattern.axes),
+            grad=cls.gives_gradient(inputs),
+            unit={"yes": True, "same": first.unit}.get(output.unit if output else "no", False),
+            gathered=any(value.gathered for value in inputs.values()),
+            view=first.view,
+        )
+
+    @classmethod
+    def known_axes(cls, attrs: Mapping[str, Any], inputs: Mapping[str, Value]) -> Mapping[str, Axis]:
+        """Output axes that the attributes fix, such as the last of a projector's `dims`."""
+        return {}
+
+    @classmethod
+    def gives_gradient(cls, inputs: Mapping[str, Value]) -> bool:
+        return cls.kind == "module" or any_grad(
+            value for name, value in inputs.items() if not cls.inputs[name].blocks_gradient
+        )
+
+
+class Source(Op):
+    """What the data side gives each step."""
+
+    kind = "source"
+
+    @classmethod
+    def views_of(cls, node: str, attrs: Mapping[str, Any]) -> list[str]:
+        """Names of the views in the list this node gives; empty when it gives a single value."""
+        return []
+
+
+class Module(Op):
+    """Has weights; lifted over a list of views by calling it per view, or as `batch:` says."""
+
+    kind = "module"
+    needs_width = True
+    batch = choice(
+        "per_view",
+        "joint",
+        "by_size",
+        default="per_view",
+        role="wiring",
+        doc="How a list of views is fed: a call each, one call on all (BatchNorm sees all), or one call per image size.",
+    )
+
+
+class Link(Op):
+    """Another call of a module: takes ports and attributes of the node it links to.
+
+    trained: gradient flows through it into the weights.
+    """
+
+    kind = "link"
+    trained: ClassVar[bool] = False
+
+
+class Pure(Op):
+    """No weights, no memory."""
+
+    kind = "pure"
+
+
+class State(Op):
+    """Remembers across steps: reading gives the value from before this step."""
+
+    kind = "state"
+    needs_width = True
+
+
+class Loss(Op):
+    """A scalar that training minimises; the total is the sum of all losses, each times its `weight`.
+
+    paired: the inputs that `pairs` runs over when they are lists of views.
+    """
+
+    kind = "loss"
+    paired: ClassVar[tuple[str, ...]] = ()
+    loss = Output("scalar", "the loss, unweighted")
+    weight = scheduled(1.0, "Weight of this loss in the total.", role="wiring")
+
+    @classmethod
+    def gives_gradient(cls, inputs: Mapping[str, Value]) -> bool:
+        return cls.needs_width or super().gives_gradient(inputs)

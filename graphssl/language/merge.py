@@ -1,0 +1,51 @@
+"""Laying one located tree over another: how `extends`, `variants`, `--set` and patched recipes combine.
+
+Maps merge key by key, anything else is replaced; `null` deletes; `$replace: true` in a map takes it whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.fields import Report
+from graphssl.language.tree import Entry, Mapping, Scalar, Tree
+
+
+def merge(base: Mapping, patch: Mapping, report: Report) -> Mapping:
+    """`base` with `patch` over it. Every piece keeps the span of the text that set it."""
+    if _replaces(patch):
+        return merge(replace(base, entries={}), patch.without("$replace"), report)
+    merged = dict(base.entries)
+    for entry in patch:
+        if entry.key == "$replace":
+            continue
+        old = merged.get(entry.key)
+        if isinstance(entry.value, Scalar) and entry.value.value is None:
+            if old is None:
+                report(_deletes_nothing(entry, base))
+            merged.pop(entry.key, None)
+        elif isinstance(entry.value, Mapping):
+            below = old.value if old and isinstance(old.value, Mapping) else replace(entry.value, entries={})
+            key_span = entry.key_span if old is None or _replaces(entry.value) else old.key_span
+            merged[entry.key] = Entry(entry.key, key_span, merge(below, entry.value, report))
+        else:
+            merged[entry.key] = entry
+    return replace(base, entries=merged)
+
+
+def flattened(tree: Mapping, report: Report) -> Mapping:
+    """A tree that lies over nothing: its own `$replace` and `null` keys taken out."""
+    return merge(replace(tree, entries={}), tree, report)
+
+
+def _replaces(tree: Tree) -> bool:
+    mark = tree.get("$replace") if isinstance(tree, Mapping) else None
+    return isinstance(mark, Scalar) and mark.value is True
+
+
+def _deletes_nothing(entry: Entry, base: Mapping) -> Finding:
+    help = f"give it a value, or remove it; {did_you_mean(entry.key, base.entries, 'key to delete')}"
+    return Finding(
+        "deletes-nothing", f"`{entry.key}` is empty, and there is nothing it could delete", entry.key_span, help=help
+    )

@@ -1,0 +1,239 @@
+"""One method reference -> one flat located tree: `extends`, `variants`, `--set`, `blocks`, `${}` and recipes worked in.
+
+Every value keeps the span of the text that set it, so `graphssl resolve` can say where each one comes from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping as ABCMapping
+from collections.abc import Sequence as ABCSequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from graphssl.bundled import method_files
+from graphssl.language.blocks import expand_blocks
+from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
+from graphssl.language.fields import Report
+from graphssl.language.files import read_file
+from graphssl.language.merge import flattened, merge
+from graphssl.language.reader import read, read_value, scalar_value
+from graphssl.language.recipes import expand_recipes
+from graphssl.language.substitute import resolve_params, substitute
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown
+
+TOP_LEVEL = (
+    "graphssl", "name", "title", "paper", "doc", "extends", "params", "schedules", "blocks", "nodes", "represent",
+    "monitors", "train", "variants",
+)  # fmt: skip
+_MAX_PARENTS = 8
+
+
+def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], report: Report) -> Mapping:
+    """The flat tree of `byol`, `byol@cifar10`, `path/to.yaml@variant`, or YAML text.
+
+    overrides: `PATH=VALUE` words as on the command line, or a map from path to Python value.
+    Raises GraphError when the text cannot be read at all; everything else is reported and worked around.
+    """
+    source, variants = locate(reference)
+    tree = _with_parents(read(source), source, report, ())
+    for variant in variants:
+        tree = _with_variant(tree, variant, report, ())
+    for patch in _override_patches(overrides):
+        tree = _overlay(tree, patch, report)
+    _check_keys(tree, report)
+    tree = expand_blocks(tree, report)
+    scope = resolve_params(tree, report)
+    tree = tree.without("params", "schedules", "blocks", "variants", "extends")
+    tree = substitute(tree, scope, report)
+    return expand_recipes(tree, report) if isinstance(tree, Mapping) else tree
+
+
+def variants_of(source: Source) -> list[str]:
+    """Names of the variants that a file offers, its parents' included."""
+    tree = _with_parents(read(source), source, lambda finding: None, ()).get("variants")
+    return list(tree.entries) if isinstance(tree, Mapping) else []
+
+
+def locate(reference: str) -> tuple[Source, list[str]]:
+    """The text a method reference means, and the variants asked for behind `@`."""
+    if "\n" in reference:
+        return Source("<text>", reference), []
+    name, *variants = reference.split("@")
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or os.sep in name:
+        if path.is_dir() and (path / "method.yaml").is_file():
+            path = path / "method.yaml"
+        return read_file(path), variants
+    known = method_files()
+    if name not in known:
+        help = f"{did_you_mean(name, known)}, or give the path of a .yaml file"
+        raise GraphError([Finding("unknown-method", f"there is no bundled method `{name}`", help=help)])
+    return read_file(known[name]), variants
+
+
+def _with_parents(tree: Mapping, source: Source, report: Report, seen: tuple[str, ...]) -> Mapping:
+    extends = tree.get("extends")
+    if extends is None:
+        return flattened(tree, report)
+    tree = tree.without("extends")
+    if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
+        message = f"`extends` expects one bundled name or one relative path, got {shown(extends)}"
+        report(Finding("wrong-type", message, extends.span))
+        return flattened(tree, report)
+    name, *variants = extends.value.split("@")
+    if len(seen) >= _MAX_PARENTS or name in seen:
+        message = f"`extends` goes round in a circle: {' → '.join((*seen, name))}"
+        raise GraphError([Finding("extends-cycle", message, extends.span)])
+    parent_source = _parent(name, source, extends.span)
+    parent = _with_parents(read(parent_source), parent_source, report, (*seen, name))
+    for variant in variants:
+        parent = _with_variant(parent, variant, report, ())
+    return _overlay(parent, tree, report)
+
+
+def _parent(name: str, source: Source, span: Span) -> Source:
+    known = method_files()
+    if name in known:
+        return read_file(known[name])
+    if name.endswith((".yaml", ".yml")):
+        return read_file(Path(source.name).parent / name, span)
+    message = f"`extends` names `{name}`, which is neither a bundled method nor a .yaml file"
+    raise GraphError([Finding("unknown-method", message, span, help=did_you_mean(name, known))])
+
+
+def _with_variant(tree: Mapping, name: str, report: Report, seen: tuple[str, ...]) -> Mapping:
+    variants = tree.get("variants")
+    offered = variants.entries if isinstance(variants, Mapping) else {}
+    if name not in offered:
+        span = variants.span if variants else None
+        known = did_you_mean(name, offered, "variant")
+        report(Finding("unknown-variant", f"there is no variant `{name}`", span, help=known))
+        return tree
+    patch = offered[name].value
+    if not isinstance(patch, Mapping):
+        report(Finding("wrong-type", f"variant `{name}` expects a map, got {shown(patch)}", patch.span))
+        return tree
+    parent = patch.get("extends")
+    if parent is not None:
+        if name in seen:
+            message = f"variants extend each other in a circle: {' → '.join((*seen, name))}"
+            raise GraphError([Finding("extends-cycle", message, parent.span)])
+        tree = _with_variant(tree, str(plain(parent)), report, (*seen, name))
+        patch = patch.without("extends")
+    for entry in patch:
+        if entry.key in ("variants", "graphssl"):
+            report(Finding("unknown-key", f"a variant cannot set `{entry.key}`", entry.key_span, help="remove it"))
+            patch = patch.without(entry.key)
+    return _overlay(tree, patch, report)
+
+
+def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
+    """`patch` over `base`; a bare value over a parameter's long form sets its value and keeps its bounds."""
+    old, new = base.get("params"), patch.get("params")
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for entry in new:
+            if isinstance(old.get(entry.key), Mapping) and not isinstance(entry.value, Mapping):
+                inner = Entry("value", entry.key_span, entry.value)
+                new = new.with_value(entry.key, Mapping({"value": inner}, entry.value.span))
+        patch = patch.with_value("params", new)
+    return merge(base, patch, report)
+
+
+def _override_patches(overrides: ABCMapping[str, Any] | ABCSequence[str]) -> list[Mapping]:
+    if isinstance(overrides, ABCMapping):
+        dumped = [
+            (path, yaml.safe_dump(value, default_flow_style=True, width=10**6)) for path, value in overrides.items()
+        ]
+        return [_patch(f"{path}={text.removesuffix(chr(10)).removesuffix('...').strip()}") for path, text in dumped]
+    return [_patch(word) for word in overrides]
+
+
+def _patch(word: str) -> Mapping:
+    """`nodes.q.dims=[2048, 128]` as a tree to lay over the file."""
+    source = Source("--set", word)
+    path, equals, text = word.partition("=")
+    whole = Span(source, 1, 1, 1, len(word) + 1)
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        help = "write it as `nodes.f.arch=resnet18`"
+        raise GraphError([Finding("bad-override", f"`--set {word}` is not of the form PATH=VALUE", whole, help=help)])
+    padded = Source("--set", " " * (len(path) + 1) + text if "\n" not in text else text)
+    value = _moved(read_value(padded), source) if text.strip() else Scalar("", whole, "")
+    for key in reversed(keys):
+        value = Mapping({key: Entry(key, Span(source, 1, 1, 1, len(path) + 1), value)}, whole)
+    assert isinstance(value, Mapping)
+    return value
+
+
+def _moved(tree: Tree, source: Source) -> Tree:
+    """The tree with its spans in `source` (same columns)."""
+
+    def span(old: Span) -> Span:
+        return Span(source, old.line, old.column, old.end_line, old.end_column)
+
+    match tree:
+        case Scalar():
+            return Scalar(tree.value, span(tree.span), tree.text)
+        case Sequence():
+            return Sequence(tuple(_moved(item, source) for item in tree.items), span(tree.span))
+        case Mapping():
+            entries = {e.key: Entry(e.key, span(e.key_span), _moved(e.value, source)) for e in tree}
+            return Mapping(entries, span(tree.span))
+
+
+def _check_keys(tree: Mapping, report: Report) -> None:
+    for entry in tree:
+        if entry.key not in TOP_LEVEL:
+            help = did_you_mean(entry.key, TOP_LEVEL)
+            report(Finding("unknown-key", f"a graph has no key `{entry.key}`", entry.key_span, help=help))
+    for key in ("params", "schedules", "blocks", "variants"):
+        value = tree.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            report(Finding("wrong-type", f"`{key}` expects a map, got {shown(value)}", value.span))
+
+
+_PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+
+
+def dump(tree: Mapping, origins: bool = False) -> str:
+    """The tree as YAML text that reads back to the same values; with `origins`, a comment says who set each line."""
+    lines: list[tuple[str, Span]] = []
+    _dump(tree, "", lines)
+    if not origins:
+        return "\n".join(text for text, _ in lines) + "\n"
+    width = min(max((len(text) for text, _ in lines), default=0), 88)
+    return "\n".join(f"{text:<{width}}  # {span.place}" for text, span in lines) + "\n"
+
+
+def _dump(tree: Mapping, indent: str, lines: list[tuple[str, Span]]) -> None:
+    for entry in tree:
+        key = _word(entry.key)
+        if isinstance(entry.value, Mapping) and entry.value.entries:
+            lines.append((f"{indent}{key}:", entry.key_span))
+            _dump(entry.value, indent + "  ", lines)
+        else:
+            lines.append((f"{indent}{key}: {_flow(entry.value)}", entry.value.span))
+
+
+def _flow(tree: Tree) -> str:
+    match tree:
+        case Scalar(value=str(value)):
+            return _word(value)
+        case Scalar(value=float() | int() as value) if not isinstance(value, bool):
+            return repr(value)
+        case Scalar():
+            return {None: "null", True: "true", False: "false"}[tree.value]  # type: ignore[index]
+        case Sequence():
+            return f"[{', '.join(_flow(item) for item in tree.items)}]"
+        case Mapping():
+            return f"{{{', '.join(f'{_word(e.key)}: {_flow(e.value)}' for e in tree)}}}"
+
+
+def _word(value: str) -> str:
+    if _PLAIN_WORD.fullmatch(value) and isinstance(scalar_value(value), str):
+        return value
+    return yaml.safe_dump(value, default_style='"', width=10**6, allow_unicode=True).strip()

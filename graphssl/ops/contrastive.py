@@ -1,0 +1,122 @@
+"""Contrastive losses: a query against its positive and other candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from graphssl.ir.pairs import PAIRS
+from graphssl.ir.signature import Input, Loss
+from graphssl.ir.types import Edge
+from graphssl.language.fields import choice, flag, scheduled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+REDUCE = choice("mean", "sum", default="mean", role="wiring", doc="How the pairs' losses combine.")
+NORMALIZE = flag(True, doc="l2-normalise the inputs first.", role="call")
+
+
+class InfoNCE(Loss):
+    """Cross-entropy of picking the positive among candidates (arXiv:1807.03748, equation 4; MoCo arXiv:1911.05722, eq. 1).
+
+        loss = mean_i -log( exp(q_i·k_i/τ) / Σ_c exp(q_i·c/τ) )
+
+    Without `negatives` the candidates of q_i are all rows of `positive` (those of other ranks too, when gathered): N
+    candidates, uniform value ln N. With `negatives` they are its own positive and every row of `negatives`: 1 + K
+    candidates, uniform value ln(1 + K).
+    query (b d), positive (b d) or gathered (B d), negatives (q d); τ = temperature. Authors' code: moco/builder.py,
+    moco-v3/moco/builder.py.
+    Differs: none known. MoCo v3 multiplies by 2τ: say so with `weight`.
+    """
+
+    name = "info_nce"
+    paired = ("query", "positive")
+    query = Input("features[b d]", "rows that gradient trains")
+    positive = Input("features[p d]", "the row that belongs to each query")
+    negatives = Input("features[q d]", "candidates that are always wrong", optional=True)
+    temperature = scheduled(0.1, "τ: what similarities are divided by.", above=0)
+    normalize = NORMALIZE
+    pairs = PAIRS
+    reduce = REDUCE
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return info_nce
+
+
+def info_nce(
+    query: Tensor, positive: Tensor, negatives: Tensor | None = None, *, temperature: float | Tensor, normalize: bool = True
+) -> Tensor:
+    """query (b d), positive (b d) or (B d), negatives (q d) -> scalar."""
+    import torch
+    import torch.nn.functional as F
+
+    from graphssl.ops.modules.distributed import first_row
+    from graphssl.ops.modules.precision import full_precision
+
+    query, positive = full_precision(query), full_precision(positive)
+    if normalize:
+        query, positive = F.normalize(query, dim=1), F.normalize(positive, dim=1)
+    if negatives is None:
+        logits = query @ positive.T / temperature  # b p
+        labels = torch.arange(len(query), device=query.device) + first_row(query, positive)
+    else:
+        negatives = full_precision(negatives)
+        negatives = F.normalize(negatives, dim=1) if normalize else negatives
+        right = (query * positive).sum(dim=1, keepdim=True)  # b 1
+        logits = torch.cat([right, query @ negatives.T], dim=1) / temperature  # b 1+q
+        labels = torch.zeros(len(query), dtype=torch.long, device=query.device)
+    return F.cross_entropy(logits, labels)
+
+
+class NTXent(Loss):
+    """NT-Xent, the loss of SimCLR (arXiv:2002.05709, equation 1; objective.py of the authors).
+
+        loss = mean over 2N anchors of -log( exp(z_i·z_j/τ) / Σ_{c≠i} exp(z_i·z_c/τ) )
+
+    Each of the 2N rows is an anchor, its positive is the other view of the same image, every other row of both views is a
+    negative: 2N - 1 candidates, uniform value ln(2N - 1). With gathered views the anchors are this rank's rows and the
+    candidates those of all ranks. More than two views: the mean over all ordered pairs of views as positives.
+    z: a list of views, each (b d) or gathered (B d); τ = temperature.
+    Differs: the authors add the two directions instead of averaging, twice this value: say so with `weight: 2`.
+    """
+
+    name = "nt_xent"
+    z = Input("features[b d]", "a list of views of the same images", takes_list=True, views=2)
+    temperature = scheduled(0.1, "τ: what similarities are divided by.", above=0)
+    normalize = NORMALIZE
+
+    @classmethod
+    def call_arguments(cls, attrs: Mapping[str, Any], given: Mapping[str, Edge]) -> dict[str, Any]:
+        gathered = all(value.gathered for value in given["z"].values)
+        return super().call_arguments(attrs, given) | ({"gathered": True} if gathered else {})
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return nt_xent
+
+
+def nt_xent(
+    z: list[Tensor], *, temperature: float | Tensor, normalize: bool = True, gathered: bool = False
+) -> Tensor:
+    """z: v views of (b d), or, `gathered`, of (B d) with the rows of all ranks -> scalar."""
+    import torch
+    import torch.nn.functional as F
+
+    from graphssl.ops.modules.distributed import own_rows
+    from graphssl.ops.modules.precision import full_precision
+
+    candidates = torch.cat([full_precision(view) for view in z])  # v·B d
+    candidates = F.normalize(candidates, dim=1) if normalize else candidates
+    n, device = len(z[0]), candidates.device
+    rows = own_rows(n, device) if gathered else torch.arange(n, device=device)  # b: this rank's rows of each view
+    losses = []
+    for i in range(len(z)):
+        anchors = rows + i * n
+        logits = candidates[anchors] @ candidates.T / temperature  # b v·B
+        logits = logits.scatter(1, anchors[:, None], float("-inf"))  # an anchor is no candidate of its own
+        losses += [F.cross_entropy(logits, rows + j * n) for j in range(len(z)) if j != i]
+    return torch.stack(losses).mean()
+
+

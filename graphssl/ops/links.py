@@ -1,0 +1,50 @@
+"""Links: another call of a module that stands elsewhere in the graph."""
+
+from __future__ import annotations
+
+from graphssl.ir.signature import Link
+from graphssl.language.fields import choice, scheduled
+
+
+class Share(Link):
+    """Calls the module `of` again: the same weights, trained through both calls.
+
+    Differs: none known.
+    """
+
+    name = "share"
+    trained = True
+
+
+class Ema(Link):
+    """The EMA-link: a slow copy of the module `of` that no gradient reaches.
+
+    t <- m t + (1 - m) s for every parameter, s from `of`, t here, paired by name; m is `momentum` at this step.
+    It begins as a copy (`init: copy`) or from its own random weights (`init: random`). Attributes of the linked op may be
+    overridden (`drop_path: 0`). It stays in train mode with BatchNorm statistics of its own unless said otherwise.
+
+    update: `before_forward` is MoCo's moment (arXiv:1911.05722, algorithm 1; moco/builder.py), with the weights that the
+    previous step left; `after_step` is BYOL's and DINO's (arXiv:2006.07733, equation 1).
+    Differs: none known. Integer buffers are copied, never averaged.
+    """
+
+    name = "ema"
+    momentum = scheduled(doc="m: how much of the old value stays; 1 never moves.", role="commit", minimum=0, maximum=1)
+    update = choice("before_forward", "after_step", default="after_step", role="wiring", doc="When it moves.")
+    init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
+    buffers = choice("own", "ema", "copy", default="own", role="wiring", doc="BatchNorm statistics: own, averaged, copied.")
+    mode = choice("train", "eval", default="train", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
+
+
+class Frozen(Link):
+    """A fixed copy of the module `of`: it starts equal (or random) and never moves.
+
+    With `init: random` it is a random network, the target of BYOL's experiment (arXiv:2006.07733, section 2).
+    Differs: none known.
+    """
+
+    name = "frozen"
+    init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
+    mode = choice("train", "eval", default="eval", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
+
+

@@ -1,0 +1,1 @@
+"""The torch modules that ops build. Importing anything here imports torch."""

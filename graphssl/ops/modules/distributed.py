@@ -1,0 +1,58 @@
+"""Rows of all ranks. On one rank every function here is the identity."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world() -> tuple[int, int]:
+    """(rank, number of ranks)."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def gather(x: Tensor, *, grad: bool) -> Tensor:
+    """x (b d) of every rank, in rank order (B d)."""
+    rank, ranks = world()
+    if ranks == 1:
+        return x if grad else x.detach()
+    return GatherRows.apply(x) if grad else gathered(x.detach())
+
+
+def gathered(x: Tensor) -> Tensor:
+    """The rows of every rank, without gradient."""
+    parts = [torch.empty_like(x) for _ in range(world()[1])]
+    dist.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
+
+
+class GatherRows(torch.autograd.Function):
+    """all_gather whose backward sums, over ranks, the gradient of the rows that came from here."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        ctx.rows = len(x)  # type: ignore[attr-defined]
+        return gathered(x)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:  # type: ignore[override]
+        rank, _ = world()
+        grad = grad.contiguous()
+        dist.all_reduce(grad)
+        return grad[rank * ctx.rows : (rank + 1) * ctx.rows]  # type: ignore[attr-defined]
+
+
+def first_row(local: Tensor, candidates: Tensor) -> int:
+    """Where this rank's rows begin in `candidates`: 0, or behind the earlier ranks' when they were gathered."""
+    rank, ranks = world()
+    return rank * len(local) if ranks > 1 and len(candidates) == ranks * len(local) else 0
+
+
+def own_rows(rows: int, device: torch.device) -> Tensor:
+    """Indices of this rank's rows among `rows` gathered ones."""
+    rank, ranks = world()
+    own = rows // ranks
+    return torch.arange(rank * own, (rank + 1) * own, device=device)

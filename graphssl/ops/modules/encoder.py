@@ -1,0 +1,90 @@
+"""timm models as encoders."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import timm
+from torch import Tensor, nn
+
+
+def encoder(
+    arch: str,
+    *,
+    image_sizes: Sequence[int] = (224,),
+    stem: str = "auto",
+    drop_path: float = 0.0,
+    pretrained: bool = False,
+    zero_init_last: bool | None = None,
+    args: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """A timm model without classifier; `model(x)` gives pooled features (b d), d = `model.num_features`.
+
+    image_sizes: heights of the images it will see, in pixels; a model of fixed input size is built for the first.
+    """
+    if not timm.is_model(arch):
+        near = difflib.get_close_matches(arch, timm.list_models(), n=1)
+        raise ValueError(f"timm has no model {arch!r}" + (f"; the closest is {near[0]!r}" if near else ""))
+    options: dict[str, Any] = dict(args or {})
+    if drop_path:
+        options["drop_path_rate"] = drop_path
+    if zero_init_last is not None:
+        options["zero_init_last"] = zero_init_last
+    config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
+    if config is not None and config.fixed_input_size and image_sizes:
+        options.setdefault("img_size", image_sizes[0])
+        if len(image_sizes) > 1:
+            options.setdefault("dynamic_img_size", True)
+    model = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
+    small = bool(image_sizes) and max(image_sizes) <= 64
+    resnet = isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")
+    if stem == "cifar" and not resnet:
+        raise ValueError(f"stem 'cifar' needs a ResNet with one first convolution, and {arch!r} is none")
+    if stem == "cifar" or (stem == "auto" and small and resnet):
+        use_cifar_stem(model)
+    return model
+
+
+def use_cifar_stem(model: nn.Module) -> None:
+    """Make the first convolution 3×3 with stride 1 and drop the max-pool, in place."""
+    old = model.conv1
+    conv = nn.Conv2d(old.in_channels, old.out_channels, kernel_size=3, stride=1, padding=1, bias=old.bias is not None)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    model.conv1 = conv
+    model.maxpool = nn.Identity()
+
+
+def take(model: nn.Module, x: Tensor, *ports: str) -> dict[str, Tensor]:
+    """The named outputs of one forward: pooled, cls, patch, map, blocks.I (shapes as in the op `encoder`)."""
+    blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
+    out: dict[str, Tensor] = {}
+    if blocks:
+        depth = len(model.blocks)
+        wanted = [index % depth for index in blocks]
+        last, found = model.forward_intermediates(x, indices=wanted, output_fmt="NLC", norm=True)
+        by_depth = dict(zip(sorted(set(wanted)), found, strict=True))
+        out |= {f"blocks.{given}": by_depth[index] for given, index in zip(blocks, wanted, strict=True)}
+    else:
+        last = model.forward_features(x)
+    prefix = getattr(model, "num_prefix_tokens", 0)
+    for port in ports:
+        if port == "pooled":
+            out[port] = model.forward_head(last, pre_logits=True)
+        elif port in ("cls", "patch"):
+            if last.dim() != 3 or (port == "cls" and not prefix):
+                raise ValueError(f"{type(model).__name__} has no {'class token' if port == 'cls' else 'patch tokens'}")
+            out[port] = last[:, 0] if port == "cls" else last[:, prefix:]
+        elif port == "map":
+            out[port] = last if last.dim() == 4 else token_map(last[:, prefix:])
+    return out
+
+
+def token_map(tokens: Tensor) -> Tensor:
+    """(b n d) of a square grid -> (b d h w)."""
+    b, n, d = tokens.shape
+    side = round(n**0.5)
+    return tokens.transpose(1, 2).reshape(b, d, side, n // side)
+
+

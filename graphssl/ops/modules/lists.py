@@ -1,0 +1,25 @@
+"""Feeding a list of views to one module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def joint(module: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
+    """One call on all views together (BatchNorm sees them all), split again; outputs may be dicts of ports."""
+    out, rows = module(torch.cat(list(views))), [len(view) for view in views]
+    if isinstance(out, dict):
+        parts = {port: value.split(rows) for port, value in out.items()}
+        return [{port: part[i] for port, part in parts.items()} for i in range(len(views))]
+    return list(out.split(rows))
+
+
+def by_size(module: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
+    """One call for each run of views of one image size."""
+    runs = groupby(views, key=lambda view: view.shape[1:])
+    return [out for _, run in runs for out in joint(module, list(run))]

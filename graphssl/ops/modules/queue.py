@@ -1,0 +1,40 @@
+"""A first-in first-out register of rows."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphssl.ops.modules.distributed import gather
+
+
+class Queue(nn.Module):
+    """`queue()` reads all rows (size d); `stage` collects rows of a step, `commit` writes them, oldest overwritten."""
+
+    rows: Tensor
+    pointer: Tensor
+
+    def __init__(self, width: int, *, size: int, unit: bool):
+        super().__init__()
+        rows = torch.randn(size, width)
+        self.register_buffer("rows", F.normalize(rows, dim=1) if unit else rows)
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
+        self.staged: list[Tensor] = []
+
+    def forward(self) -> Tensor:
+        return self.rows
+
+    def stage(self, rows: Tensor) -> None:
+        self.staged.append(rows.detach())
+
+    def commit(self) -> None:
+        if not self.staged:
+            return
+        rows = gather(torch.cat(self.staged), grad=False).to(self.rows.dtype)
+        self.staged.clear()
+        size = len(self.rows)
+        skipped = max(0, len(rows) - size)  # more rows than fit: only the newest stay
+        places = (self.pointer + torch.arange(skipped, len(rows), device=rows.device)) % size
+        self.rows[places] = rows[skipped:]
+        self.pointer.add_(len(rows)).remainder_(size)

@@ -1,0 +1,49 @@
+"""Losses that pull a prediction to a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graphssl.ir.pairs import PAIRS
+from graphssl.ir.signature import Input, Loss
+from graphssl.ops.contrastive import NORMALIZE, REDUCE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class CosineLoss(Loss):
+    """Squared distance of unit vectors (BYOL, arXiv:2006.07733, equation 2; byol_experiment.py of the authors).
+
+        loss = mean_i ‖p_i/‖p_i‖ - t_i/‖t_i‖‖² = mean_i (2 - 2 cos(p_i, t_i))
+
+    The target is used as it arrives: where no gradient should reach it, it comes from an `ema`, `frozen` or `stop_grad`
+    node. prediction (b d), target (b d). With `normalize: false`, the plain squared distance.
+    Differs: BYOL sums the two directions (`reduce: sum`). SimSiam's -cos (arXiv:2011.10566, equation 1) is this times
+    1/2, less 1: `weight: 0.5` gives its gradient.
+    """
+
+    name = "cosine_loss"
+    paired = ("prediction", "target")
+    prediction = Input("features[b d]", "what the online side predicts")
+    target = Input("features[b d]", "what it should be")
+    normalize = NORMALIZE
+    pairs = PAIRS
+    reduce = REDUCE
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return cosine_loss
+
+
+def cosine_loss(prediction: Tensor, target: Tensor, *, normalize: bool = True) -> Tensor:
+    """prediction (b d), target (b d) -> scalar."""
+    import torch.nn.functional as F
+
+    from graphssl.ops.modules.precision import full_precision
+
+    prediction, target = full_precision(prediction), full_precision(target)
+    if normalize:
+        prediction, target = F.normalize(prediction, dim=1), F.normalize(target, dim=1)
+    return (prediction - target).square().sum(dim=1).mean()
