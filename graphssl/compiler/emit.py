@@ -193,18 +193,25 @@ class _Emitter:
             if node.op.attrs.get(key) and node.op.attrs[key].role != "commit":
                 value = f"self.{attribute}(step)"
                 add(f"        {self.scalar(name, key)} = torch.full((), {value}, dtype=torch.float64, device={device})", node)
-        no_grad = False
+        region = ""
         for node in self.graph:
             if node.kind == "source":
                 continue
-            teacher = node.kind == "link" and not any(edge.grad for edge in node.outputs.values())
-            if teacher and not no_grad:
-                add("        with torch.no_grad():")
-            no_grad = teacher
-            indent = "            " if teacher else "        "
+            before, region = region, self.region(node)
+            if region and region != before:
+                add(f"        with {region}:")
+            indent = "            " if region else "        "
             add(f"{indent}{self.local(node.name)} = {self.call(node)}", node)
         self.stage()
         self.result()
+
+    def region(self, node: Node) -> str:
+        """The context a node runs in: teachers without gradient, losses in full precision."""
+        if node.kind == "link" and not any(edge.grad for edge in node.outputs.values()):
+            return "torch.no_grad()"
+        if node.kind == "loss":
+            return f"torch.autocast({self.device()}.type, enabled=False)"
+        return ""
 
     def device(self) -> str:
         """An expression for the device that the step runs on."""

@@ -43,10 +43,8 @@ def lay_out(names: Iterable[str], split: str, where: str) -> Layout:
     if not paths:
         raise DataError(f"`{where}` holds no images; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
     prefix: tuple[str, ...] = ()
-    while _only_folders(paths) and len({path[0] for path in paths}) == 1:
+    while _only_folders(paths) and {path[0] for path in paths} == {paths[0][0]} != {"train"}:
         prefix, paths = (*prefix, paths[0][0]), [path[1:] for path in paths]
-    if prefix and prefix[-1] == "train":  # nothing but a train/ folder was there
-        prefix, paths = prefix[:-1], [("train", *path) for path in paths]
     folder, paths = _split(paths, split, where)
     inner = "/".join((*prefix, *folder))
     tops = sorted({path[0] for path in paths if len(path) > 1})

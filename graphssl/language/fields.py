@@ -79,6 +79,19 @@ class Leaf(Field):
 
 
 @dataclass(frozen=True)
+class Later(Field):
+    """A value that is read later, when what it depends on is known: stays a located tree."""
+
+    json: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def schema(self) -> dict[str, Any]:
+        return self.json
+
+    def read(self, tree: Tree, name: str, report: Report) -> Any:
+        return tree
+
+
+@dataclass(frozen=True)
 class Scheduled(Field):
     """A number, or a schedule of the optimizer step."""
 

@@ -39,6 +39,20 @@ def flattened(tree: Mapping, report: Report) -> Mapping:
     return merge(replace(tree, entries={}), tree, report)
 
 
+def stacked(base: Mapping, patch: Mapping) -> Mapping:
+    """Two patches as one: what `base` and then `patch` would do, with `null` and `$replace` kept to take effect later."""
+    if _replaces(patch):
+        return patch
+    entries = dict(base.entries)
+    for entry in patch:
+        old = entries.get(entry.key)
+        if old and isinstance(old.value, Mapping) and isinstance(entry.value, Mapping):
+            entries[entry.key] = Entry(entry.key, old.key_span, stacked(old.value, entry.value))
+        else:
+            entries[entry.key] = entry
+    return replace(base, entries=entries)
+
+
 def _replaces(tree: Tree) -> bool:
     mark = tree.get("$replace") if isinstance(tree, Mapping) else None
     return isinstance(mark, Scalar) and mark.value is True

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping as ABCMapping
 from collections.abc import Sequence as ABCSequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from graphssl.language.blocks import expand_blocks
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
-from graphssl.language.merge import flattened, merge
+from graphssl.language.merge import merge, stacked
 from graphssl.language.reader import read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute
@@ -78,12 +79,12 @@ def locate(reference: str) -> tuple[Source, list[str]]:
 def _with_parents(tree: Mapping, source: Source, report: Report, seen: tuple[str, ...]) -> Mapping:
     extends = tree.get("extends")
     if extends is None:
-        return flattened(tree, report)
+        return _overlay(replace(tree, entries={}), tree, report)
     tree = tree.without("extends")
     if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
         message = f"`extends` expects one bundled name or one relative path, got {shown(extends)}"
         report(Finding("wrong-type", message, extends.span))
-        return flattened(tree, report)
+        return _overlay(replace(tree, entries={}), tree, report)
     name, *variants = extends.value.split("@")
     if len(seen) >= _MAX_PARENTS or name in seen:
         message = f"`extends` goes round in a circle: {' → '.join((*seen, name))}"
@@ -132,7 +133,7 @@ def _with_variant(tree: Mapping, name: str, report: Report, seen: tuple[str, ...
 
 
 def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
-    """`patch` over `base`; a bare value over a parameter's long form sets its value and keeps its bounds."""
+    """`patch` over `base`; variants stack up unread, and a bare value for a parameter keeps the parameter's bounds."""
     old, new = base.get("params"), patch.get("params")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for entry in new:
@@ -140,7 +141,12 @@ def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
                 inner = Entry("value", entry.key_span, entry.value)
                 new = new.with_value(entry.key, Mapping({"value": inner}, entry.value.span))
         patch = patch.with_value("params", new)
-    return merge(base, patch, report)
+    ours, theirs = base.get("variants"), patch.get("variants")
+    merged = merge(base.without("variants"), patch.without("variants"), report)
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        theirs = stacked(ours, theirs)
+    variants = theirs if theirs is not None else ours
+    return merged if variants is None else merged.with_value("variants", variants)
 
 
 def _override_patches(overrides: ABCMapping[str, Any] | ABCSequence[str]) -> list[Mapping]:

@@ -9,6 +9,7 @@ from typing import Any
 from graphssl.language.diagnostics import Finding, Span
 from graphssl.language.fields import (
     INVALID,
+    Later,
     Either,
     Field,
     Group,
@@ -34,7 +35,7 @@ OPTIMIZER = Either(
     long=MapOf(value=Leaf(json={}, expected="a value"), what="`{name: adamw, betas: [0.9, 0.999]}`"),
 )
 
-_THEN = Leaf(
+_THEN = Later(
     json={"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]},
     default=None,
     doc="What follows the warm-up, a schedule from `base`; default: cosine to 0.",
@@ -58,6 +59,7 @@ GROUP_FIELDS: dict[str, Field] = {
     "node": text(None, doc="Parameters of this node, or of a module inside it (`h.last_layer`)."),
     "weight_decay": scheduled(None, doc="Weight decay of the group.", minimum=0),
     "lr_scale": number(None, doc="Multiplies the learning rate of the group.", minimum=0),
+    "lr_constant": flag(False, doc="Keep the peak learning rate: the schedule does not move this group."),
     "freeze_until": length(None, doc="No updates before this point."),
     "frozen_as": choice(
         "no_grad",
@@ -114,6 +116,7 @@ class ParameterGroup:
     node: str | None
     weight_decay: float | Schedule | None
     lr_scale: float | None
+    lr_constant: bool
     freeze_until: Duration | None
     frozen_as: str
     span: Span
@@ -148,6 +151,10 @@ class Train:
             return 1.0
         ratio = self.batch_size / self.lr_per
         return float(ratio if self.lr_scale == "linear" else ratio**0.5)
+
+    def peak_lr(self) -> float:
+        """The highest learning rate that the schedule reaches, scaled by the global batch."""
+        return max(self.lr.values()) * self.lr_factor()
 
     def lr_curve(self, steps: int, steps_per_epoch: int) -> Curve:
         """The effective learning rate by optimizer step."""
@@ -219,10 +226,7 @@ def _lr(tree: Mapping, values: dict[str, Any], report: Report) -> tuple[Schedule
     pieces: tuple[Piece, ...] = (Piece("cosine", base, 0.0, None),)
     every_epoch = False
     if long["then"] is not None:
-        lr_tree = tree.entries["lr"].value
-        then_tree = lr_tree.get("then") if isinstance(lr_tree, Mapping) else None
-        assert then_tree is not None
-        then = Scheduled(base=base, minimum=0).read(then_tree, "train.lr.then", report)
+        then = Scheduled(base=base, minimum=0).read(long["then"], "train.lr.then", report)
         if then is INVALID:
             return None
         schedule = then if isinstance(then, Schedule) else constant(then)

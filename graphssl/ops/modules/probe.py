@@ -25,7 +25,7 @@ class LinearProbe(nn.Module):
         self.linear = nn.Linear(width, classes)
 
     def forward(self, features: Tensor, label: Tensor) -> ProbeOutput:
-        logits = full_precision(self.linear(features.detach()))  # b k
+        logits = self.linear(full_precision(features.detach()))  # b k
         known = (label >= 0).sum().clamp(min=1)
         loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / known
         accuracy = (logits.argmax(dim=1) == label).sum() / known

@@ -1,0 +1,160 @@
+"""The command line: words and help here, what they do in the sibling files, which are imported when needed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from graphssl import __version__
+
+METHOD = "bundled name (byol), name@variant (byol@cifar10), or path/to/file.yaml[@variant]"
+DATA = (
+    "shapes | a folder of images (class subfolders or flat, or one with train/ and test/) | a .tar, .tar.xz or .zip of "
+    "such a folder | torchvision:CIFAR10"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    if not hasattr(arguments, "run"):
+        _parser().print_help()
+        return 2
+    from graphssl.cli.failures import guarded
+
+    return guarded(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="graphssl",
+        description="Self-supervised learning methods as YAML graphs: checked, compiled, trained, drawn.",
+        epilog="Start with: graphssl train simclr@quick --data shapes --out runs/first",
+    )
+    parser.add_argument("--version", action="version", version=f"graphssl {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, run: str, help: str, example: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=help,
+            description=f"{help[0].upper()}{help[1:]}.",
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=_later(run))
+        return command
+
+    _inspecting(add)
+    _running(add)
+    return parser
+
+
+def _later(place: str) -> Callable[[argparse.Namespace], int]:
+    """The function at `module:name`, imported when called."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        module, _, name = place.partition(":")
+        code: int = getattr(importlib.import_module(f"graphssl.cli.{module}"), name)(arguments)
+        return code
+
+    return run
+
+
+def _method(command: argparse.ArgumentParser, *, many: bool = False) -> None:
+    command.add_argument("method", metavar="METHOD", nargs="+" if many else None, help=METHOD)
+    command.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file")
+    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+
+
+def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("list", "inspect:list_", "list methods with their variants, ops and recipes", "graphssl list")
+    command.add_argument("--format", choices=["text", "json"], default="text")
+
+    command = add("new", "inspect:new", "write a commented starter file", "graphssl new my_method --from byol")
+    command.add_argument("name", metavar="NAME", help="name of the new method; NAME.yaml is written here")
+    command.add_argument("--from", dest="base", metavar="METHOD", help="start from this bundled method")
+
+    command = add("check", "check:check", "find what is wrong with methods", "graphssl check byol my_method.yaml")
+    _method(command, many=True)
+    command.add_argument("--static", action="store_true", help="leave out the dry run (fast, no torch)")
+    command.add_argument("--format", choices=["text", "json", "github", "sarif"], default="text")
+
+    command = add("explain", "check:explain", "explain the code of a finding", "graphssl explain width-mismatch")
+    command.add_argument("code", metavar="CODE", nargs="?", help="the code in [brackets]; none: list all")
+
+    command = add(
+        "resolve", "inspect:resolve", "print the flat file, each value with where it was set", "graphssl resolve byol@cifar10"
+    )
+    _method(command)
+
+    command = add("show", "inspect:show", "show nodes, shapes, parameters and state", "graphssl show byol@cifar10")
+    _method(command)
+
+    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
+    _method(command)
+    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .mmd, .dot or .json")
+
+    command = add(
+        "eject", "inspect:eject", "write the PyTorch that a method compiles to", "graphssl eject byol -o byol.py"
+    )
+    _method(command)
+    command.add_argument("-o", "--out", metavar="FILE", help="default: standard output")
+
+    command = add(
+        "schema", "inspect:schema", "print the JSON Schema of graph files", "graphssl schema -o graph.schema.json"
+    )
+    command.add_argument("-o", "--out", metavar="FILE", help="default: standard output")
+    command.add_argument("--for", dest="method", metavar="METHOD", help="with this method's node and variant names")
+    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+
+
+def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
+        "train",
+        "run:train",
+        "train a method on images",
+        "graphssl train simclr@quick --data shapes --out runs/first\n"
+        "         accelerate launch -m graphssl train byol --data IMAGENET --out runs/byol",
+    )
+    _method(command)
+    command.add_argument("--data", metavar="DATA", required=True, help=DATA)
+    command.add_argument("--out", metavar="RUN", required=True, help="run folder, new unless --resume")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=float, metavar="N", help="passes over the data; default: the recipe's")
+    length.add_argument("--steps", type=int, metavar="N", help="optimizer steps instead of epochs")
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint, bit for bit")
+    command.add_argument("--allow-changed", action="store_true", help="resume although the method was changed")
+    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
+    command.add_argument("--workers", type=int, metavar="N", help="loader processes per rank")
+    command.add_argument("--log-every", type=int, default=10, metavar="STEPS", help="default: 10 steps")
+    command.add_argument("--log-with", metavar="TRACKER", help="tensorboard, wandb, … through Accelerate")
+    command.add_argument(
+        "--eval-every", type=float, metavar="EPOCHS", help="kNN this often; 0: never; default: ten times"
+    )
+    command.add_argument(
+        "--eval-samples", type=int, default=5000, metavar="N", help="images of each split for kNN while training"
+    )
+    command.add_argument("--checkpoint-every", type=float, metavar="EPOCHS", help="default: ten times a run")
+    command.add_argument("--keep-checkpoints", type=int, default=2, metavar="N", help="newest that stay; default: 2")
+    command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
+    command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+
+    evaluate = add("eval", "run:evaluate", "evaluate a finished run", "graphssl eval knn runs/first --data shapes")
+    evaluate.add_argument("protocol", choices=["knn"], help="knn: weighted k-nearest neighbours")
+    evaluate.add_argument("out", metavar="RUN", help="run folder")
+    evaluate.add_argument("--data", metavar="DATA", required=True, help=DATA)
+    evaluate.add_argument("--format", choices=["text", "json"], default="text")
+    evaluate.add_argument("--k", type=int, default=20, help="neighbours; default: 20")
+    evaluate.add_argument("--temperature", type=float, default=0.07, help="of the vote; default: 0.07")
+    evaluate.add_argument("--features", choices=["encoder", "random", "pixels"], default="encoder",
+                          help="the run's encoder, the same with random weights, or raw pixels")  # fmt: skip
+    evaluate.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps")
+    evaluate.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes")
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""`check` and `explain`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from graphssl.cli.failures import UsageError
+from graphssl.language.diagnostics import (
+    did_you_mean,
+    has_errors,
+    in_reading_order,
+    render_github,
+    render_json,
+    render_sarif,
+    render_text,
+    summary,
+)
+from graphssl.pipeline import load
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """All findings of all methods; 1 when there are errors."""
+    methods = [load(name, arguments.set, plugins=arguments.plugin) for name in arguments.method]
+    found = in_reading_order(f for m in methods for f in (m.static if arguments.static else m.findings))
+    if arguments.format == "text":
+        if found:
+            print(render_text(found), end="\n\n", file=sys.stderr)
+        checked = methods[0].reference if len(methods) == 1 else f"{len(methods)} methods"
+        print(f"{checked}: {summary(found)}", file=sys.stderr)
+    else:
+        render = {"json": render_json, "github": render_github, "sarif": render_sarif}[arguments.format]
+        if text := render(found):
+            print(text)
+    return int(has_errors(found))
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """What a code means, why it matters, an example, and what to write instead."""
+    from graphssl.checks import explanations
+
+    known = explanations()
+    if arguments.code is None:
+        width = max(map(len, known))
+        for code, explanation in sorted(known.items()):
+            print(f"{code:<{width}}  {explanation.what}")
+        return 0
+    found = known.get(arguments.code.strip("[]"))
+    if found is None:
+        raise UsageError(f"there is no code `{arguments.code}`: {did_you_mean(arguments.code, known)}")
+    parts = [f"{found.code}\n\n{found.what}", found.why]
+    parts += [f"example:\n\n{_indented(found.example)}"] if found.example else []
+    parts += [f"instead:\n\n{_indented(found.instead)}"] if found.instead else []
+    print("\n\n".join(parts))
+    return 0
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.strip("\n").splitlines())

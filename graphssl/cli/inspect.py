@@ -1,0 +1,166 @@
+"""Commands that look at methods without training: list, new, resolve, show, viz, eject, schema."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from graphssl.bundled import method_files, recipe_files
+from graphssl.cli.failures import UsageError
+from graphssl.language.diagnostics import GraphError, has_errors, render_text
+from graphssl.language.resolve import dump, locate, variants_of
+from graphssl.ops import registry
+from graphssl.pipeline import load
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    """Bundled methods with their variants, ops, and augmentation recipes."""
+    methods = {name: _facts(name) for name in method_files()}
+    ops = {name: {"kind": op.kind, "doc": op.doc().partition("\n")[0]} for name, op in registry().items()}
+    recipes = list(recipe_files())
+    if arguments.format == "json":
+        print(json.dumps({"methods": methods, "ops": ops, "recipes": recipes}, indent=2))
+        return 0
+    print("methods")
+    for name, facts in methods.items():
+        variants = f"  (@{', @'.join(facts['variants'])})" if facts["variants"] else ""
+        print(f"  {name:<12} {facts['title']}{variants}")
+    for kind in ("source", "module", "link", "pure", "state", "loss"):
+        print(f"\nops: {kind}")
+        for name, facts in ops.items():
+            if facts["kind"] == kind:
+                print(f"  {name:<14} {facts['doc']}")
+    print(f"\nrecipes\n  {', '.join(recipes)}")
+    return 0
+
+
+def _facts(name: str) -> dict[str, Any]:
+    spec = load(name).spec
+    return {"title": spec.title if spec else "", "variants": variants_of(locate(name)[0])}
+
+
+_STARTER = """\
+# yaml-language-server: $schema=https://json-schema.org/draft/2020-12/schema
+# What this method does, in one sentence. Check it with: graphssl check {file}
+graphssl: 1
+name: {name}
+title: {name}
+
+nodes:
+  # two differently augmented views of each image (see `graphssl list` for recipes)
+  v1: {{op: augment, recipe: quick, size: 32}}
+  v2: {{op: augment, recipe: quick, size: 32}}
+
+  # one encoder, called on both views; `batch: joint` lets BatchNorm see both together
+  f: {{op: encoder, in: [v1, v2], arch: resnet18, args: {{channels: [16, 32, 64, 128]}}, batch: joint}}
+  g: {{op: projector, in: f, dims: [256, 64], batch: joint}}
+  z: {{op: gather, in: g}}
+
+  # every other image of the batch is a negative
+  loss: {{op: nt_xent, in: z, temperature: 0.2}}
+
+represent: f                       # what evaluation and export take
+train:
+  optimizer: adamw
+  lr: {{base: 2.0e-3, per: 256, warmup: 1ep}}
+  weight_decay: 1.0e-4
+  epochs: 10
+  batch_size: 256
+"""
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Write NAME.yaml, a starter, or one that extends a bundled method."""
+    name = arguments.name.removesuffix(".yaml")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise UsageError(f"`{name}` is no name for a method: use letters, digits and `_`")
+    path = Path(f"{name}.yaml")
+    if path.exists():
+        raise UsageError(f"`{path}` exists: choose another name, or delete it first")
+    text = _STARTER.format(name=name, file=path)
+    if arguments.base:
+        base = load(arguments.base)
+        if base.spec is None:
+            raise GraphError(base.static)
+        nodes = "\n".join(f"#   {node.name}: {{op: {node.op}, …}}" for node in base.spec.nodes)
+        text = (
+            f"# {name}: {arguments.base} with a change. `graphssl resolve {path}` shows the whole.\n"
+            f"graphssl: 1\nextends: {arguments.base}\nname: {name}\ntitle: {name}\n\n"
+            f"# The nodes of {arguments.base}; write the keys you change under `nodes:`, `NODE: null` deletes one.\n{nodes}\n"
+        )
+    text = text.replace("# yaml-language-server: $schema=https://json-schema.org/draft/2020-12/schema\n", "")
+    path.write_text(text)
+    print(f"wrote {path}; next: graphssl check {path}", file=sys.stderr)
+    return 0
+
+
+def resolve(arguments: argparse.Namespace) -> int:
+    """The flat file with the origin of each value."""
+    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    if method.tree is None:
+        raise GraphError(method.static)
+    print(dump(method.tree, origins=True), end="")
+    if method.static:
+        print(f"\n{render_text(method.static)}", file=sys.stderr)
+    return int(has_errors(method.static))
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """A table of nodes on the terminal."""
+    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    if has_errors(method.findings):
+        raise GraphError(method.findings)
+    from graphssl.cli.table import method_table
+
+    method_table(method)
+    return 0
+
+
+def viz(arguments: argparse.Namespace) -> int:
+    """Draw to a file."""
+    from graphssl.views import draw
+
+    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    method.checked_graph()
+    try:
+        draw(method).save(arguments.out)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"cannot write `{arguments.out}`: {(error.strerror or str(error)).lower()}") from None
+    print(f"wrote {arguments.out}", file=sys.stderr)
+    return 0
+
+
+def eject(arguments: argparse.Namespace) -> int:
+    """The generated PyTorch."""
+    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    if has_errors(method.findings):
+        raise GraphError(method.findings)
+    from graphssl.compiler.eject import eject as ejected
+
+    return _write(ejected(method.checked_graph()), arguments.out)
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    """The JSON Schema of the language."""
+    from graphssl.schema import graph_schema
+
+    method = load(arguments.method) if arguments.method else None
+    return _write(json.dumps(graph_schema(registry(tuple(arguments.plugin)), method), indent=2) + "\n", arguments.out)
+
+
+def _write(text: str, out: str | None) -> int:
+    if out is None:
+        print(text, end="")
+        return 0
+    try:
+        Path(out).write_text(text)
+    except OSError as error:
+        raise UsageError(f"cannot write `{out}`: {(error.strerror or str(error)).lower()}") from None
+    print(f"wrote {out}", file=sys.stderr)
+    return 0

@@ -1,0 +1,66 @@
+"""Commands that use torch: train and eval."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from graphssl.language.diagnostics import has_errors, render_text
+from graphssl.pipeline import load
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Check first, without torch; then train."""
+    overrides = [*arguments.set]
+    if arguments.epochs is not None:
+        overrides.append(f"train.epochs={arguments.epochs:g}")
+    method = load(arguments.method, overrides, plugins=arguments.plugin)
+    method.checked_graph()
+    findings = method.findings
+    if findings:
+        print(render_text([f for f in findings if f.severity != "advice" or has_errors(findings)]), file=sys.stderr)
+    from graphssl.runtime.train import Options
+    from graphssl.runtime.train import train as run
+
+    options = Options(
+        data=arguments.data,
+        out=arguments.out,
+        steps=arguments.steps,
+        resume=arguments.resume,
+        allow_changed=arguments.allow_changed,
+        device=arguments.device,
+        workers=arguments.workers,
+        log_every=arguments.log_every,
+        eval_every=arguments.eval_every,
+        eval_samples=arguments.eval_samples,
+        checkpoint_every=arguments.checkpoint_every,
+        keep_checkpoints=arguments.keep_checkpoints,
+        max_bad=arguments.max_bad,
+        cache_gb=arguments.cache_gb,
+        log_with=arguments.log_with,
+    )
+    return run(method, options)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """kNN of a run."""
+    from graphssl.evaluate.run import knn_of_run
+
+    result = knn_of_run(
+        arguments.out,
+        arguments.data,
+        k=arguments.k,
+        temperature=arguments.temperature,
+        features=arguments.features,
+        device=arguments.device,
+        workers=arguments.workers,
+    )
+    if arguments.format == "json":
+        print(json.dumps(result))
+    else:
+        print(
+            f"kNN top-1 {result['top1']:.2%}  (k {result['k']}, temperature {result['temperature']:g}, "
+            f"{result['bank']} training and {result['queries']} test images, features: {result['features']})"
+        )
+    return 0

@@ -1,0 +1,149 @@
+"""From decoded images to the views a graph's source nodes ask for.
+
+Random numbers are drawn per image and view (see `graphssl.data.philox`); pixels are changed a batch at a time, on
+whatever device the images are. A step draws from its own stream, so changing one step of a recipe leaves the random
+numbers of the others as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphssl.data.errors import DataError
+from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
+from graphssl.data.philox import Draws, key_of
+from graphssl.data.resample import to_float
+from graphssl.data.steps import fill_defaults
+
+# Floats that one pass works on (on a CPU), so that they stay in the cache from one step to the next.
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """How to make one view.
+
+    Attributes:
+        node: the source node it belongs to.
+        size: height and width of the view in pixels.
+        steps: (name, parameters) in the order they are applied.
+        view: unique in the graph, such as `v1` or `local.3`; with the seed it decides the random numbers.
+    """
+
+    node: str
+    size: int
+    steps: tuple[tuple[str, Mapping[str, Any]], ...]
+    view: str
+
+
+class Augmenter:
+    """Makes all views of a batch.
+
+    Args:
+        plans: by source node, one plan or a list of them.
+        seed: with an image's index, the epoch and a view's name, decides everything random.
+    """
+
+    def __init__(self, plans: Mapping[str, ViewPlan | list[ViewPlan]], *, seed: int) -> None:
+        self._views: dict[str, _View | list[_View]] = {
+            node: [_View(one, seed) for one in plan] if isinstance(plan, list) else _View(plan, seed)
+            for node, plan in plans.items()
+        }
+
+    def __call__(
+        self, images: Sequence[Tensor] | Tensor, indices: Sequence[int], epoch: int
+    ) -> dict[str, Tensor | list[Tensor]]:
+        """The views of a batch.
+
+        Args:
+            images: uint8 [b 3 h w], or b images [3 h w] of any sizes.
+            indices: the images' numbers in the data set.
+            epoch: counted from 0.
+
+        Returns:
+            by source node, float32 [b 3 size size], contiguous, or a list of those.
+
+        Raises:
+            DataError: the steps leave images of another size than the view's.
+        """
+        batch = _Batch(images, np.asarray(indices, dtype=np.int64), epoch)
+        return {
+            node: [one(batch) for one in view] if isinstance(view, list) else view(batch)
+            for node, view in self._views.items()
+        }
+
+
+class _Batch:
+    """Images of a batch, grouped by shape: (positions in the batch, [g 3 h w])."""
+
+    def __init__(self, images: Sequence[Tensor] | Tensor, indices: NDArray[np.int64], epoch: int) -> None:
+        self.indices, self.epoch, self.length = indices, epoch, len(images)
+        self.sizes = np.array([image.shape[-2:] for image in images], dtype=np.int64)
+        self.device = images[0].device
+        if isinstance(images, Tensor):
+            self.groups = [(np.arange(len(images)), images)]
+            return
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for position, image in enumerate(images):
+            by_shape.setdefault(tuple(image.shape), []).append(position)
+        self.groups = [
+            (np.array(rows), torch.stack([images[row] for row in rows]) if len(rows) > 1 else images[rows[0]][None])
+            for rows in by_shape.values()
+        ]
+
+
+class _View:
+    """One plan, ready to be used on batches."""
+
+    def __init__(self, plan: ViewPlan, seed: int) -> None:
+        self._plan = plan
+        self._steps = []
+        for number, (name, value) in enumerate(plan.steps):
+            before = sum(other == name for other, _ in plan.steps[:number])  # a step may be used twice
+            self._steps.append((name, fill_defaults(name, value), key_of("augment", seed, plan.view, name, before)))
+        self._geometry = max((i + 1 for i, (name, _, _) in enumerate(self._steps) if name in GEOMETRY), default=0)
+
+    def __call__(self, batch: _Batch) -> Tensor:
+        applies = self._prepare(batch)
+        size = self._plan.size
+        parts = []
+        for rows, images in batch.groups:  # sizes differ up to the last crop
+            for apply in applies[: self._geometry]:
+                images = apply(images, rows)
+            parts.append(to_float(images))
+        view = parts[0]
+        if len(parts) > 1:
+            rows = np.argsort(np.concatenate([rows for rows, _ in batch.groups]))
+            view = torch.cat(parts)[torch.from_numpy(rows).to(batch.device)]
+        rest = applies[self._geometry :]
+        step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else batch.length
+        for start in range(0, batch.length, step) if rest else ():
+            part = images = view[start : start + step]
+            for apply in rest:
+                images = apply(images, np.arange(start, start + len(part)))
+            if images is not part:
+                part.copy_(images)
+        return view
+
+    def _prepare(self, batch: _Batch) -> list[Apply]:
+        at = Situation(batch.sizes, self._plan.size, batch.device)
+        applies = []
+        for name, params, key in self._steps:
+            apply, sizes = OPERATIONS[name](params, Draws(key, batch.indices, batch.epoch), at)
+            applies.append(apply)
+            at = Situation(sizes, at.size, at.device)
+        wrong = np.flatnonzero((at.sizes != at.size).any(axis=1))
+        if len(wrong):
+            height, width = at.sizes[wrong[0]]
+            raise DataError(
+                f"view `{self._plan.view}` should be {at.size} x {at.size} pixels but its steps leave an image of "
+                f"{height} x {width}; add `crop`, or `resize` and `center_crop`"
+            )
+        return applies

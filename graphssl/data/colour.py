@@ -1,0 +1,105 @@
+"""Changes of colour on a batch, each image with its own strength.
+
+Images are float32 (g 3 h w) in [0, 1], strengths (g). The formulas are those of
+torchvision.transforms.v2.functional on float tensors; every change clamps to [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+JITTERS = ("brightness", "contrast", "saturation", "hue")  # also the order when it is `fixed`
+
+
+def grey(images: Tensor) -> Tensor:
+    """Luminance (g 1 h w): .2989 r + .587 g + .114 b, as torchvision and Pillow."""
+    red, green, blue = images.unbind(1)
+    return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).unsqueeze_(1)
+
+
+def grayscale(images: Tensor) -> Tensor:
+    """The luminance in all three channels."""
+    return grey(images).expand_as(images)
+
+
+def scale_brightness(images: Tensor, factor: Tensor) -> Tensor:
+    """images * factor."""
+    return (images * _per_image(factor)).clamp_(0, 1)
+
+
+def add_brightness(images: Tensor, offset: Tensor) -> Tensor:
+    """images + offset: brightness as in SimCLR v1 and BYOL."""
+    return (images + _per_image(offset)).clamp_(0, 1)
+
+
+def contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Away from (or towards) the mean luminance of the image."""
+    return _blend(images, grey(images).mean(dim=(1, 2, 3), keepdim=True), factor)
+
+
+def saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """Away from (or towards) the luminance of each pixel."""
+    return _blend(images, grey(images), factor)
+
+
+def hue(images: Tensor, shift: Tensor) -> Tensor:
+    """Hue turned by `shift` (in turns, -.5 to .5), through HSV.
+
+    The way back from HSV is written channel by channel: with c = max - min and k = (n + 6 hue) mod 6,
+    channel = max - c * clamp(min(k, 4 - k), 0, 1) for n = 5, 3, 1; algebraically the usual six-way choice.
+    """
+    red, green, blue = images.unbind(1)
+    largest = torch.maximum(torch.maximum(red, green), blue)
+    chroma = largest - torch.minimum(torch.minimum(red, green), blue)
+    divisor = chroma + (chroma == 0)  # grey has no hue; any will do
+    is_red = largest == red
+    is_green = (largest == green) & ~is_red
+    sixths = torch.where(is_red, green - blue, torch.where(is_green, blue - red, red - green)).div_(divisor)
+    sixths += is_green * 2.0
+    sixths += (~(is_red | is_green)) * 4.0
+    sixths += 6 * shift[:, None, None]
+    out = torch.empty_like(images)
+    for channel, n in enumerate((5, 3, 1)):
+        k = (sixths + n).remainder_(6)
+        k = torch.minimum(k, 4 - k).clamp_(0, 1)
+        torch.sub(largest, k.mul_(chroma), out=out[:, channel])
+    return out.clamp_(0, 1)
+
+
+def solarize(images: Tensor, threshold: float) -> Tensor:
+    """1 - x where x >= threshold."""
+    return torch.where(images >= threshold, 1 - images, images)
+
+
+def jitter(
+    images: Tensor, strengths: Tensor, order: NDArray[np.int64], changes: list[Callable[[Tensor, Tensor], Tensor]]
+) -> Tensor:
+    """Several changes, each image in its own order.
+
+    Args:
+        images: (g 3 h w).
+        strengths: (g n): of each of the n changes, for each image.
+        order: (g n): which change an image gets first, second, ... (on the host, to spare an accelerator the wait)
+        changes: the n functions.
+    """
+    images = images.clone()
+    for turn in range(len(changes)):
+        for number, change in enumerate(changes):
+            rows = torch.from_numpy(np.flatnonzero(order[:, turn] == number)).to(images.device)
+            if len(rows):
+                images.index_copy_(0, rows, change(images.index_select(0, rows), strengths[rows, number]))
+    return images
+
+
+def _per_image(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
+
+
+def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    factor = _per_image(factor)
+    return (images * factor).add_(other * (1 - factor)).clamp_(0, 1)

@@ -1,0 +1,204 @@
+"""`shapes`: a small labelled data set that is drawn, not downloaded.
+
+Ten kinds of shape, one per image, that differ in outline only. Everything else is nuisance: colours, place, size,
+rotation, the background's gradient, blotches, lines and noise. Comparing pixels therefore says little about the
+class, while the augmentations that self-supervised methods use leave the outline recognisable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from graphssl.data.errors import DataError
+from graphssl.data.philox import key_of, uniforms
+
+SIZE = 32
+COUNT = 8000
+_OVERSAMPLE = 4  # shapes are drawn this many times as large, then averaged down
+_LINES = 3
+_MIN_CONTRAST = 0.25  # between the luminance of the shape and of the background around it
+
+Floats = NDArray[np.float64]
+Polygon = list[tuple[float, float]]
+
+
+def _turned(points: Polygon, angle: float) -> Polygon:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [(x * cos - y * sin, x * sin + y * cos) for x, y in points]
+
+
+def _regular(corners: int) -> Polygon:
+    return [(math.sin(t), -math.cos(t)) for t in (2 * math.pi * i / corners for i in range(corners))]
+
+
+def _star() -> Polygon:
+    radii = (1.0, 0.42)
+    turns = (math.pi * i / 5 for i in range(10))
+    return [(radii[i % 2] * math.sin(t), -radii[i % 2] * math.cos(t)) for i, t in enumerate(turns)]
+
+
+def _heart() -> Polygon:
+    turns = (2 * math.pi * i / 40 for i in range(40))
+    curve = [
+        (16 * math.sin(t) ** 3, -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)))
+        for t in turns
+    ]
+    return [(x / 17, (y - 2.5) / 17) for x, y in curve]
+
+
+def _moon() -> Polygon:
+    """A crescent: an arc of the unit circle, and back along a shallower one."""
+    outer = [(math.cos(t), math.sin(t)) for t in np.linspace(math.radians(60), math.radians(300), 30)]
+    start, reach = outer[0], 0.95
+    middle, radius = reach, math.hypot(start[0] - reach, start[1])
+    edge = math.atan2(start[1], start[0] - middle)
+    inner = [(middle + radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(2 * math.pi - edge, edge, 20)]
+    return [(x + 0.2, y) for x, y in outer + inner]
+
+
+_CROSS: Polygon = [
+    (-0.3, -1), (0.3, -1), (0.3, -0.3), (1, -0.3), (1, 0.3), (0.3, 0.3),
+    (0.3, 1), (-0.3, 1), (-0.3, 0.3), (-1, 0.3), (-1, -0.3), (-0.3, -0.3),
+]  # fmt: skip
+_ARROW: Polygon = [(1, 0), (0.1, -0.8), (0.1, -0.28), (-1, -0.28), (-1, 0.28), (0.1, 0.28), (0.1, 0.8)]
+_HOURGLASS: Polygon = [(-0.75, -0.9), (0.75, -0.9), (0.12, 0), (0.75, 0.9), (-0.75, 0.9), (-0.12, 0)]
+
+# name -> outline within (about) the unit circle; the ring also has a hole
+OUTLINES: dict[str, Polygon] = {
+    "arrow": _ARROW,
+    "circle": [(0.92 * x, 0.92 * y) for x, y in _regular(48)],
+    "cross": _CROSS,
+    "heart": _heart(),
+    "hourglass": _HOURGLASS,
+    "moon": _moon(),
+    "ring": _regular(48),
+    "square": [(1.08 * x, 1.08 * y) for x, y in _regular(4)],
+    "star": _star(),
+    "triangle": _regular(3),
+}
+_HOLE = [(0.55 * x, 0.55 * y) for x, y in _regular(48)]
+
+
+class ShapesSource:
+    """Drawn shapes; image i is a pure function of (seed, split, size, i), and its class is i modulo ten.
+
+    Args:
+        name: `shapes` or `shapes:SIZE,COUNT`: side in pixels, and training images; the test has a quarter as many.
+        split: "train" or "test".
+        seed: chooses another set of images.
+    """
+
+    classes = tuple(OUTLINES)
+
+    def __init__(self, name: str, split: str, seed: int) -> None:
+        self.name = name
+        self._size, count = _parse(name)
+        self._count = count if split == "train" else max(count // 4, 1)
+        self._split = split
+        self._key = key_of("shapes", seed, split)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def label(self, index: int) -> int:
+        return index % len(self.classes)
+
+    def describe(self, index: int) -> str:
+        return f"{self.name}/{self._split}/{index:05d} ({self.classes[self.label(index)]})"
+
+    def load(self, index: int) -> Tensor:
+        """The image as uint8 [3 SIZE SIZE]."""
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        pixels = draw(self.classes[self.label(index)], self._size, self._key, index)
+        return torch.from_numpy(pixels)
+
+
+def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.uint8]:
+    """One image, [3 size size]."""
+    u = iter(uniforms(key, (index, 0), 64).tolist())
+    noise = uniforms(key, (index, 1), 3 * size * size).reshape(3, size, size)
+    background = _background(u, size)
+    mask = _mask(shape, u, size)
+    colour = _colour(u)
+    colour = _contrasting(colour, (background * (1 - mask)).sum(axis=(1, 2)) / max((1 - mask).sum(), 1.0))
+    shade = 1 + 0.25 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
+    image = background * (1 - mask) + colour[:, None, None] * shade * mask
+    image += (0.02 + 0.10 * next(u)) * (noise - 0.5) * 2
+    return (image.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
+    """How much of each pixel the shape covers, [size size], about 45 to 80 % of the image wide, anywhere in it."""
+    width = size * (0.58 + 0.24 * next(u))
+    room = (size - width) / 2
+    middle = [size / 2 + room * (2 * next(u) - 1) for _ in range(2)]
+    angle = 2 * math.pi * next(u)
+    canvas = Image.new("L", (size * _OVERSAMPLE, size * _OVERSAMPLE))
+    pen = ImageDraw.Draw(canvas)
+    for outline, ink in ((OUTLINES[shape], 255), (_HOLE if shape == "ring" else None, 0)):
+        if outline:
+            points = _turned(outline, angle)
+            pen.polygon([tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q)) for q in points], fill=ink)
+    return np.asarray(canvas.reduce(_OVERSAMPLE), dtype=np.float64) / 255
+
+
+def _background(u: Iterator[float], size: int) -> Floats:
+    """A gradient between two colours, some soft blotches and a few faint lines, [3 size size]."""
+    first = _colour(u)
+    second = first + 0.5 * (np.array([next(u), next(u), next(u)]) - 0.5)
+    share = 0.5 + 0.5 * _ramp(2 * math.pi * next(u), size)
+    image = first[:, None, None] * (1 - share) + second[:, None, None] * share
+    image += 0.12 * next(u) * _blotches(u, size)
+    canvas = Image.new("L", (size * 2, size * 2))
+    pen = ImageDraw.Draw(canvas)
+    for _ in range(_LINES):
+        ends = [2 * size * (1.4 * next(u) - 0.2) for _ in range(4)]
+        pen.line(ends, fill=int(255 * next(u)), width=max(size // 12, 1))
+    lines = np.asarray(canvas.reduce(2), dtype=np.float64) / 255
+    return image + 0.25 * (2 * next(u) - 1) * lines
+
+
+def _blotches(u: Iterator[float], size: int) -> Floats:
+    grid = np.array([next(u) for _ in range(16)]).reshape(4, 4) * 2 - 1
+    smooth = Image.fromarray(grid.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(smooth, dtype=np.float64)
+
+
+def _ramp(angle: float, size: int) -> Floats:
+    """From -1 to 1 across the image in a direction, [size size]."""
+    steps = (np.arange(size) + 0.5) / size * 2 - 1
+    ramp = math.cos(angle) * steps[None, :] + math.sin(angle) * steps[:, None]
+    return ramp / (abs(math.cos(angle)) + abs(math.sin(angle)))
+
+
+def _colour(u: Iterator[float]) -> Floats:
+    return np.array([next(u), next(u), next(u)]) * 0.9 + 0.05
+
+
+def _contrasting(colour: Floats, other: Floats) -> Floats:
+    """The colour, made lighter or darker until its luminance is far enough from the other's."""
+    weights = np.array([0.299, 0.587, 0.114])
+    here, there = float(weights @ colour), float(weights @ other)
+    if abs(here - there) >= _MIN_CONTRAST:
+        return colour
+    lighter = here >= there if _MIN_CONTRAST <= there <= 1 - _MIN_CONTRAST else there < 0.5
+    return colour + (there + _MIN_CONTRAST - here if lighter else there - _MIN_CONTRAST - here)
+
+
+def _parse(name: str) -> tuple[int, int]:
+    _, colon, rest = name.partition(":")
+    numbers = rest.split(",") if colon else []
+    if colon and (len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers)):
+        raise DataError(f"`{name}` is not understood; write `shapes` or `shapes:SIZE,COUNT`, for example `shapes:64,2000`")
+    size, count = [int(number) for number in numbers] + [SIZE, COUNT][len(numbers) :]
+    if not (8 <= size <= 1024 and 10 <= count <= 10_000_000):
+        raise DataError(f"`{name}` is out of range; SIZE is 8 to 1024 pixels and COUNT 10 to 10000000 images")
+    return size, count

@@ -1,0 +1,70 @@
+"""kNN while training: a fixed part of both splits, features computed on all ranks."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from graphssl.data.sources import ImageSource
+from graphssl.evaluate.features import extract
+from graphssl.evaluate.knn import knn_accuracy
+from graphssl.ir.graph import Graph
+
+
+class Evaluation:
+    """kNN of the test images against the training images, at most `samples` of each (spread evenly over the set)."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        module: nn.Module,
+        train: ImageSource,
+        test: ImageSource | None,
+        accelerator: Accelerator,
+        samples: int,
+        workers: int,
+    ):
+        self.graph, self.module, self.train, self.test = graph, module, train, test
+        self.accelerator, self.samples, self.workers = accelerator, samples, workers
+        self.k, self.temperature = 20, 0.07
+
+    @property
+    def possible(self) -> bool:
+        return self.test is not None and bool(self.train.classes) and self.graph.represent is not None
+
+    @property
+    def settings(self) -> str:
+        bank = min(self.samples, len(self.train))
+        return f"k {self.k}, temperature {self.temperature:g}, {bank} training images"
+
+    def knn(self) -> float:
+        """Accuracy between 0 and 1; the module is left as it was."""
+        assert self.test is not None
+        bank, bank_labels = self._features(self.train)
+        queries, labels = self._features(self.test)
+        return knn_accuracy(bank, bank_labels, queries, labels, k=self.k, temperature=self.temperature)
+
+    def _features(self, source: ImageSource) -> tuple[Tensor, Tensor]:
+        count = min(self.samples, len(source))
+        chosen = [i * len(source) // count for i in range(count)]
+        ranks, rank = self.accelerator.num_processes, self.accelerator.process_index
+        mine = chosen[rank::ranks] or chosen[:1]
+        features, labels = extract(
+            self.module,
+            self.graph,
+            source,
+            device=self.accelerator.device,
+            indices=mine,
+            workers=self.workers,
+            autocast=self.accelerator.autocast,
+        )
+        if ranks == 1:
+            return features, labels
+        device = self.accelerator.device
+        sizes = self.accelerator.gather(torch.tensor([len(labels)], device=device)).tolist()
+        padded = self.accelerator.pad_across_processes([features.to(device), labels.to(device)], dim=0)
+        both = [self.accelerator.gather(x).cpu() for x in padded]
+        most = max(sizes)
+        rows = torch.cat([torch.arange(n) + r * most for r, n in enumerate(sizes)])
+        return both[0][rows], both[1][rows]

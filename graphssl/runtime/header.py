@@ -1,0 +1,55 @@
+"""The few lines at the start of a run: what will be trained, on what, and the numbers that were worked out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accelerate import Accelerator
+from torch import nn
+
+from graphssl.data.sources import ImageSource
+from graphssl.language.train import Train
+from graphssl.pipeline import Method
+
+if TYPE_CHECKING:
+    from graphssl.runtime.train import Options
+
+
+def header(
+    method: Method,
+    module: nn.Module,
+    source: ImageSource,
+    recipe: Train,
+    options: Options,
+    accelerator: Accelerator,
+    steps: int,
+    per_epoch: int,
+    first: int,
+) -> str:
+    graph = method.checked_graph()
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in module.parameters())
+    classes = f", {len(source.classes)} classes" if source.classes else ", no labels"
+    ranks = f" × {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
+    scaled = f" = {max(recipe.lr.values()):g} × {recipe.lr_factor():g} for batch {recipe.batch_size}"
+    lines = [
+        f"{method.reference}: {graph.title} -> {options.out}",
+        f"  data      {options.data}: {len(source)} images{classes}",
+        *(f"  {node.name:<9} {_encoder(getattr(module, node.name.replace('/', '_')), node)}" for node in graph if node.op.name == "encoder"),
+        f"  weights   {trained / 1e6:.2f} M trained of {total / 1e6:.2f} M",
+        f"  steps     {steps} of {recipe.batch_size} images, {steps / per_epoch:.4g} epochs"
+        + (f" (resumed after step {first})" if first else ""),
+        f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
+        f"  device    {accelerator.device.type}{ranks}, {recipe.precision}",
+    ]
+    return "\n".join(lines)
+
+
+def _encoder(model: nn.Module, node: object) -> str:
+    arch = node.attrs["arch"]  # type: ignore[attr-defined]
+    conv = getattr(model, "conv1", None)
+    if not isinstance(conv, nn.Conv2d):
+        return arch
+    sizes = {v.axes[2] for v in node.given["image"].values}  # type: ignore[attr-defined]
+    stem = f"{conv.kernel_size[0]}×{conv.kernel_size[0]} stride-{conv.stride[0]} stem"
+    return f"{arch}, {stem} (`stem: {node.attrs['stem']}`, images of {max(sizes)} px)"  # type: ignore[attr-defined]

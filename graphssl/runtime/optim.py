@@ -1,0 +1,157 @@
+"""Optimizers by name, parameter groups by rule, and the values that schedules give them each step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import timm.optim
+import torch
+from torch import nn
+
+from graphssl.ir.graph import Graph
+from graphssl.language.train import ParameterGroup, Train
+from graphssl.runtime.errors import RunError
+from graphssl.runtime.groups import matches
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trainable parameter: its full name, its node, and the first rule that matches it."""
+
+    name: str
+    node: str
+    parameter: nn.Parameter
+    rule: ParameterGroup | None
+    layer_scale: float
+
+
+def optimizer_class(name: str) -> Any:
+    """The class of a torch or timm optimizer; torch's comes first where both have the name."""
+    classes = {n.lower(): c for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
+    classes.pop("optimizer", None)
+    if name.lower() in classes:
+        return classes[name.lower()]
+    if name.lower() in timm.optim.list_optimizers():
+        return timm.optim.get_optimizer_class(name.lower(), bind_defaults=False)
+    near = difflib.get_close_matches(name.lower(), [*classes, *timm.optim.list_optimizers()], n=1)
+    raise RunError(f"there is no optimizer `{name}`" + (f": write `{near[0]}`" if near else ""))
+
+
+def members(module: nn.Module, graph: Graph, train: Train) -> list[Member]:
+    """Every trainable parameter of the method, observers left out."""
+    observers = {node.name.replace("/", "_") for node in graph if node.op.observer}
+    owners = {name: child for name, child in module.named_modules()}
+    scales = _layer_scales(module, graph, train.layer_decay)
+    found = []
+    for name, parameter in module.named_parameters():
+        node = name.partition(".")[0]
+        if not parameter.requires_grad or node in observers:
+            continue
+        owner = owners[name.rpartition(".")[0]]
+        rule = next((r for r in train.groups if matches(r, node, name, parameter, owner)), None)
+        found.append(Member(name, node, parameter, rule, scales.get(name, 1.0)))
+    return found
+
+
+def _layer_scales(module: nn.Module, graph: Graph, decay: float | None) -> dict[str, float]:
+    """Learning-rate factor by parameter name: decay ** (layers between it and the output), by timm's grouping."""
+    if decay is None:
+        return {}
+    from timm.models import group_parameters
+
+    scales = {}
+    for node in graph:
+        encoder = getattr(module, node.name.replace("/", "_"), None)
+        if node.op.name == "encoder" and hasattr(encoder, "group_matcher"):
+            layers = group_parameters(encoder, encoder.group_matcher(coarse=False), reverse=True)
+            last = max(layers.values(), default=0)
+            scales |= {f"{node.name}.{name}": decay ** (last - layer) for name, layer in layers.items()}
+    return scales
+
+
+class Optimizers:
+    """The method's optimizer, and one for observers; `schedule(step)` sets lr and weight decay."""
+
+    def __init__(self, module: nn.Module, graph: Graph, train: Train, steps: int, steps_per_epoch: int):
+        self.train = train
+        self.lr = train.lr_curve(steps, steps_per_epoch)
+        self.weight_decay = train.weight_decay.bind(steps, steps_per_epoch)
+        self.members = members(module, graph, train)
+        self.frozen: list[tuple[int, list[nn.Parameter]]] = []
+        groups: dict[tuple[str, float], dict[str, Any]] = {}
+        for member in self.members:
+            rule = member.rule
+            key = (rule.name if rule else "", member.layer_scale)
+            if key not in groups:
+                own = rule.weight_decay.bind(steps, steps_per_epoch) if rule and hasattr(rule.weight_decay, "bind") else None
+                until = rule.freeze_until.steps(steps, steps_per_epoch) if rule and rule.freeze_until else 0
+                scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.layer_scale
+                fixed = rule.weight_decay if rule and own is None else None
+                groups[key] = {"params": [], "weight_decay": 0.0, "graphssl": (key[0], scale, own, fixed, until, rule)}
+                if until and rule and rule.frozen_as == "no_grad":
+                    self.frozen.append((until, groups[key]["params"]))
+            groups[key]["params"].append(member.parameter)
+        self.rules = [group.pop("graphssl") for group in groups.values()]
+        self.main = self._create(list(groups.values()))
+        self.observing = _observer_optimizer(module, graph)
+
+    def _create(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        kind = optimizer_class(self.train.optimizer)
+        arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in self.train.optimizer_args.items()}
+        try:
+            # an lr of 0 would be refused by some; the schedule sets the real one before each step
+            optimizer: torch.optim.Optimizer = kind(groups, lr=max(self.lr(0), 1e-12), **arguments)
+            return optimizer
+        except (TypeError, ValueError, AssertionError) as error:
+            raise RunError(f"optimizer `{self.train.optimizer}` cannot be made: {error}") from None
+
+    def all(self) -> list[torch.optim.Optimizer]:
+        return [self.main, *([self.observing] if self.observing else [])]
+
+    def schedule(self, step: int) -> float:
+        """Set learning rates and weight decays for `step`; gives the learning rate."""
+        lr, decay = self.lr(step), self.weight_decay(step)
+        for group, (_, scale, own, fixed, until, rule) in zip(self.main.param_groups, self.rules, strict=True):
+            still = until > step and rule.frozen_as == "lr_zero"
+            rate = self.train.peak_lr() if rule and rule.lr_constant else lr
+            group["lr"] = 0.0 if still else rate * scale
+            group["weight_decay"] = own(step) if own else decay if fixed is None else fixed
+        return lr
+
+    def drop_frozen(self, step: int) -> None:
+        """Take away the gradients of parameters that do not move yet: no decay, no moments."""
+        for until, parameters in self.frozen:
+            if step < until:
+                for parameter in parameters:
+                    parameter.grad = None
+
+    def clip(self) -> None:
+        """Clip gradients in the recipe's scope; observers are left out."""
+        norm, scope = self.train.clip_norm, self.train.clip_scope
+        if norm is None:
+            return
+        for parameters in self._scopes(scope):
+            torch.nn.utils.clip_grad_norm_(parameters, norm, error_if_nonfinite=False)
+
+    def _scopes(self, scope: str) -> Iterator[list[nn.Parameter]]:
+        if scope == "parameter":
+            yield from ([member.parameter] for member in self.members)
+        elif scope == "node":
+            for node in dict.fromkeys(member.node for member in self.members):
+                yield [member.parameter for member in self.members if member.node == node]
+        else:
+            yield [member.parameter for member in self.members]
+
+
+def _observer_optimizer(module: nn.Module, graph: Graph) -> torch.optim.Optimizer | None:
+    groups = [
+        {"params": list(getattr(module, node.name.replace("/", "_")).parameters()), "lr": node.attrs["lr"]}
+        for node in graph
+        if node.op.observer
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.0) if groups else None
+
+
