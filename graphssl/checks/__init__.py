@@ -1,17 +1,106 @@
-"""What is checked once a graph is typed: one rule per file, in the order of this table."""
+"""What is checked once a graph is typed: one rule per file, in the order of this table.
+
+A rule is a docstring, an `EXPLAIN` for `graphssl explain`, and `check(graph)`, which yields findings. No rule stumbles
+over nodes that earlier stages refused: those are `broken`, and their values of unknown kind.
+"""
 
 from __future__ import annotations
 
-from graphssl.ir.graph import Graph
-from graphssl.language.diagnostics import Finding
+from collections.abc import Iterator
+from typing import Protocol
 
-CHECKS: tuple = ()
+from graphssl.checks import (
+    collapse_risk,
+    ema_never_moves,
+    gather_of_gathered,
+    gradient_stops_at_teacher,
+    group_node_unknown,
+    group_on_teacher,
+    local_negatives,
+    loss_without_gradient,
+    lr_zero,
+    missing_stop_gradient,
+    module_not_trained,
+    monitor_not_scalar,
+    no_loss,
+    no_represent,
+    no_train,
+    queue_not_longer_than_batch,
+    queue_not_normalized,
+    represent_kind,
+    represent_not_a_path,
+    reserved_name,
+    same_view,
+    state_never_read,
+    step_after_normalize,
+    unused_node,
+    warmup_longer_than_training,
+)
+from graphssl.ir.graph import Graph
+from graphssl.language.codes import CODES
+from graphssl.language.diagnostics import Finding
+from graphssl.language.explanation import Explanation
+
+
+class Rule(Protocol):
+    """What the file of a rule holds."""
+
+    EXPLAIN: Explanation
+
+    @staticmethod
+    def check(graph: Graph) -> Iterator[Finding]: ...
+
+
+CHECKS: tuple[Rule, ...] = (
+    # names and cycles
+    reserved_name,
+    # what training needs
+    no_loss,
+    no_train,
+    group_node_unknown,
+    group_on_teacher,
+    warmup_longer_than_training,
+    lr_zero,
+    # what evaluation needs
+    no_represent,
+    represent_kind,
+    represent_not_a_path,
+    monitor_not_scalar,
+    # the way of the gradient
+    loss_without_gradient,
+    module_not_trained,
+    gradient_stops_at_teacher,
+    missing_stop_gradient,
+    collapse_risk,
+    # what is left over, or compared with itself
+    unused_node,
+    same_view,
+    # views
+    step_after_normalize,
+    # state
+    state_never_read,
+    ema_never_moves,
+    queue_not_longer_than_batch,
+    queue_not_normalized,
+    # several ranks
+    gather_of_gathered,
+    local_negatives,
+)
 
 
 def static_findings(graph: Graph) -> list[Finding]:
     """Findings of every rule that needs no torch."""
-    return [finding for check in CHECKS for finding in check(graph)]
+    return [finding for rule in CHECKS for finding in rule.check(graph)]
 
 
 def dry_run_findings(graph: Graph) -> list[Finding]:
-    return []
+    """Findings of building the module and running it forward and backward on the meta device."""
+    from graphssl.checks.dry_run import dry_run
+
+    return dry_run(graph)
+
+
+def explanations() -> dict[str, Explanation]:
+    """Every code that a finding may have, explained."""
+    found = [*CODES, *(rule.EXPLAIN for rule in CHECKS)]
+    return {explanation.code: explanation for explanation in sorted(found, key=lambda e: e.code)}

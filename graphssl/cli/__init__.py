@@ -142,6 +142,11 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 
+    command = add(
+        "demo", "demo:demo", "train, evaluate and draw SimCLR on generated images", "graphssl demo --out runs/demo"
+    )
+    command.add_argument("--out", metavar="RUN", default="runs/demo", help="run folder; default: runs/demo")
+
     evaluate = add("eval", "run:evaluate", "evaluate a finished run", "graphssl eval knn runs/first --data shapes")
     evaluate.add_argument("protocol", choices=["knn"], help="knn: weighted k-nearest neighbours")
     evaluate.add_argument("out", metavar="RUN", help="run folder")

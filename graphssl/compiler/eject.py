@@ -29,7 +29,7 @@ def eject(graph: Graph) -> str:
     where = graph.spec.tree.span.source.name
     head = f'"""{graph.title}\n\nWritten by `graphssl eject` from {where}. Comments name the line of each node.\n"""\n'
     body = "\n\n\n".join([*helpers.sources, program.source.rstrip()])
-    imports = "\n".join(sorted(helpers.imports, key=lambda line: (not line.startswith("import"), line)))
+    imports = _import_lines(helpers.imports)
     return f"{head}\nfrom __future__ import annotations\n\n{imports}\n\n\n{body}\n"
 
 
@@ -73,6 +73,17 @@ class _Helpers:
         self.sources.append(_without_lines(source, inner).rstrip())
 
 
+def _import_lines(statements: set[str]) -> str:
+    """Import statements sorted as usual, those from one module on one line."""
+    whole = sorted(line for line in statements if line.startswith("import "))
+    parts: dict[str, list[str]] = {}
+    for line in sorted(statements):
+        if line.startswith("from "):
+            module, _, name = line.removeprefix("from ").partition(" import ")
+            parts.setdefault(module, []).append(name)
+    return "\n".join([*whole, *(f"from {module} import {', '.join(names)}" for module, names in parts.items())])
+
+
 def _imported(statement: ast.Import | ast.ImportFrom, name: str) -> Any:
     if isinstance(statement, ast.Import):
         return importlib.import_module(name)
@@ -111,4 +122,5 @@ def _public(thing: Any) -> str:
 def _without_lines(source: str, statements: list[ast.Import | ast.ImportFrom]) -> str:
     drop = {line for s in statements for line in range(s.lineno, (s.end_lineno or s.lineno) + 1)}
     lines = [text for i, text in enumerate(source.splitlines(), start=1) if i not in drop]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace('"""\n\n    ', '"""\n    ', 1)
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+    return text.replace('"""\n\n    ', '"""\n    ', 1) if statements else text

@@ -15,13 +15,14 @@ from torch import nn
 
 from graphssl.compiler.calls import arguments, curve_source, literal
 from graphssl.compiler.output import StepOutput
+from graphssl.compiler.regions import full_precision_region
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Module
 from graphssl.language.schedule import Curve, Schedule
 from graphssl.language.spec import Ref
 from graphssl.ops.modules.encoder import take
 from graphssl.ops.modules.links import copy_of, ema_update, starting_as, without_gradient
-from graphssl.ops.modules.lists import by_size, joint
+from graphssl.ops.modules.lists import average, by_size, joint
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class _Emitter:
         self.names: dict[str, Any] = {"nn": nn, "torch": torch, "StepOutput": StepOutput}
         self.out = _Lines()
         for node in graph:  # which helpers are used decides which local names must step aside
+            if node.kind == "loss":
+                self.use(full_precision_region)
             if node.kind in ("pure", "loss") and not node.op.needs_width:
                 self.use(node.op.function())
         self.schedules = self._schedules()
@@ -73,7 +76,7 @@ class _Emitter:
     def local(self, name: str) -> str:
         ident = name.replace("/", "_")
         taken = {*self.names, "self", "views", "step", "keep", "losses", "total", "nodes", "x", "i", "j", "o"}
-        taken |= {"take", "joint", "by_size", "sum", "float", "images", "moment", "mode"}
+        taken |= {"take", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
         return f"{ident}_" if ident in taken else ident
 
     def _schedules(self) -> dict[tuple[str, str], str]:
@@ -210,7 +213,7 @@ class _Emitter:
         if node.kind == "link" and not any(edge.grad for edge in node.outputs.values()):
             return "torch.no_grad()"
         if node.kind == "loss":
-            return f"torch.autocast({self.device()}.type, enabled=False)"
+            return f"{self.use(full_precision_region)}({self.device()})"
         return ""
 
     def device(self) -> str:
@@ -245,12 +248,13 @@ class _Emitter:
             function = call({only: "x"})
             short = function.removesuffix("(x)")
             return f"{merge}({short if function == f'{short}(x)' else f'lambda x: {function}'}, {inputs[only]})"
-        if len(lifted) == 1:
-            port = next(iter(lifted))
-            return f"[{call({**inputs, port: 'x'})} for x in {inputs[port]}]"
-        loop = ", ".join(f"{p}_" for p in lifted)
-        zipped = ", ".join(inputs[p] for p in lifted)
-        return f"[{call({**inputs, **{p: f'{p}_' for p in lifted}})} for {loop} in zip({zipped})]"
+        each = {port: "x" if len(lifted) == 1 else f"{port}_" for port in inputs if port in lifted}
+        views = ", ".join(inputs[port] for port in each)
+        views = views if len(each) == 1 else f"zip({views})"
+        listed = f"[{call({**inputs, **each})} for {', '.join(each.values())} in {views}]"
+        if node.kind != "loss":
+            return listed
+        return f"{self.use(average)}({listed})" if node.op.needs_width else f"torch.stack({listed}).mean()"
 
     def callee(self, node: Node) -> Callable[[dict[str, str]], str]:
         """How one call of the node is written, given expressions by input port."""
@@ -291,8 +295,7 @@ class _Emitter:
                 return name
             return f'[o["{port}"] for o in {name}]' if node.listed else f'{name}["{port}"]'
         if node.kind == "loss" and node.op.needs_width:
-            lifted = any(edge.listed for edge in node.given.values())
-            return f"torch.stack([o.{port} for o in {name}]).mean()" if lifted else f"{name}.{port}"
+            return f"{name}.{port}"
         return name
 
     def stage(self) -> None:

@@ -6,6 +6,8 @@ into the cache folder ($GRAPHSSL_CACHE, else $XDG_CACHE_HOME/graphssl, else ~/.c
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 import shutil
 import tarfile
@@ -13,8 +15,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from torch import Tensor
 
@@ -157,33 +161,21 @@ def _images(tar: tarfile.TarFile, name: str, target: Path) -> Iterator[tarfile.T
     """The regular files with an image's extension; links and other files are passed over."""
     for member in tar:
         parts = PurePosixPath(member.name).parts
+        if parts[:1] == ("/",) or ".." in parts:
+            raise DataError(f"`{name}` holds `{member.name}`, which lies outside the archive; do not trust it")
         try:
             tarfile.data_filter(member, str(target))
-        except (tarfile.AbsolutePathError, tarfile.OutsideDestinationError):
-            raise DataError(f"`{name}` holds `{member.name}`, which lies outside the archive; do not trust it") from None
         except tarfile.FilterError:
             continue
         if member.isreg() and is_image(parts):
             yield member
 
 
-class _opened_tar:
-    """A tar opened for reading, whose errors become a `DataError`."""
-
-    def __init__(self, path: Path, name: str, mode: str) -> None:
-        self._path, self._name, self._mode = path, name, mode
-
-    def __enter__(self) -> tarfile.TarFile:
-        try:
-            self._tar = tarfile.open(self._path, self._mode)  # type: ignore[call-overload]
-        except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-            raise self._refusal(error) from None
-        return self._tar
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._tar.close()
-        if isinstance(error, (tarfile.TarError, EOFError, zlib.error)) or type(error).__name__ == "LZMAError":
-            raise self._refusal(error) from None
-
-    def _refusal(self, error: BaseException) -> DataError:
-        return DataError(f"`{self._name}` cannot be read as a tar: {error}; is the file complete?")
+@contextmanager
+def _opened_tar(path: Path, name: str, mode: Literal["r:", "r:*"]) -> Iterator[tarfile.TarFile]:
+    """A tar opened for reading; what goes wrong until it is closed becomes a `DataError`."""
+    try:
+        with tarfile.open(path, mode) as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(f"`{name}` cannot be read as a tar: {error}; is the file complete?") from None

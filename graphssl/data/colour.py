@@ -6,7 +6,7 @@ torchvision.transforms.v2.functional on float tensors; every change clamps to [0
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ def solarize(images: Tensor, threshold: float) -> Tensor:
 
 
 def jitter(
-    images: Tensor, strengths: Tensor, order: NDArray[np.int64], changes: list[Callable[[Tensor, Tensor], Tensor]]
+    images: Tensor, strengths: Tensor, order: NDArray[np.int64], changes: Sequence[Callable[[Tensor, Tensor], Tensor]]
 ) -> Tensor:
     """Several changes, each image in its own order.
 

@@ -73,7 +73,7 @@ def simclr_windows(scale: list[float], ratio: list[float], draws: Draws, sizes: 
         covered = shapes.prod(axis=1)
         windows = _with_positions(shapes, u, sizes)
         enough = (covered >= max(MIN_OBJECT_COVERED, scale[0]) * area) & (covered <= scale[1] * area)
-        return windows, enough & _inside(windows, sizes)
+        return windows, np.logical_and(enough, _inside(windows, sizes))
 
     whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
     return _first_success(one_try, TENSORFLOW_TRIES, draws, sizes, whole)
@@ -91,7 +91,8 @@ def erased_windows(scale: list[float], draws: Draws, sizes: Ints) -> Ints:
 
     def one_try(u: Floats, sizes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         windows = _with_positions(_log_uniform_shapes(u, scale, [0.3, 3.3], sizes), u, sizes)
-        return windows, (windows[:, 2:] < sizes).all(axis=1)
+        fits = windows[:, 2:] < sizes
+        return windows, np.logical_and(fits[:, 0], fits[:, 1])
 
     return _first_success(one_try, TORCHVISION_TRIES, draws, sizes, np.zeros((len(sizes), 4), dtype=np.int64), block=1)
 
@@ -129,7 +130,8 @@ def _log_uniform_shapes(u: Floats, scale: list[float], ratio: list[float], sizes
     area = sizes.prod(axis=1) * (scale[0] + u[:, 0] * (scale[1] - scale[0]))
     low, high = np.log(ratio)
     aspect = np.exp(low + u[:, 1] * (high - low))
-    return np.rint(np.sqrt(np.stack([area / aspect, area * aspect], axis=1))).astype(np.int64)
+    shapes: Floats = np.rint(np.sqrt(np.stack([area / aspect, area * aspect], axis=1)))
+    return shapes.astype(np.int64)
 
 
 def _with_positions(shapes: Ints, u: Floats, sizes: Ints) -> Ints:
@@ -139,7 +141,8 @@ def _with_positions(shapes: Ints, u: Floats, sizes: Ints) -> Ints:
 
 
 def _inside(windows: Ints, sizes: Ints) -> NDArray[np.bool_]:
-    return ((windows[:, 2:] > 0) & (windows[:, 2:] <= sizes)).all(axis=1)
+    fits = (windows[:, 2:] > 0) & (windows[:, 2:] <= sizes)
+    return np.logical_and(fits[:, 0], fits[:, 1])
 
 
 def _central(ratio: list[float], sizes: Ints) -> Ints:

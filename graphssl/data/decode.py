@@ -52,7 +52,8 @@ def _pixels(image: Image.Image, data: bytes, path: str) -> Tensor:
     if image.format == "JPEG" and image.mode in ("RGB", "L"):
         try:  # about 1.5 (photos) to 4 (32 px) times as fast as Pillow
             encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-            return torchvision.io.decode_jpeg(encoded, mode=torchvision.io.ImageReadMode.RGB)
+            pixels: Tensor = torchvision.io.decode_jpeg(encoded, mode=torchvision.io.ImageReadMode.RGB)
+            return pixels
         except RuntimeError:
             pass  # Pillow reads some files that torchvision refuses, and knows better what is wrong with the others
     return from_pil(image)

@@ -80,9 +80,7 @@ def _only_folders(paths: list[tuple[str, ...]]) -> bool:
     return all(len(path) > 2 for path in paths)
 
 
-def _split(
-    paths: list[tuple[str, ...]], split: str, where: str
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _split(paths: list[tuple[str, ...]], split: str, where: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The folder of the split (() when the data is not split) and the paths inside it."""
     tops = {path[0] for path in paths if len(path) > 1}
     if "train" not in tops:

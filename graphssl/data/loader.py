@@ -101,7 +101,8 @@ class _TrainSteps(Dataset[Any]):
 
     def __getitem__(self, step: int) -> Batch:
         wanted = self._sampler.batch(step)
-        images, shown, bad = [], [], []
+        images, shown = [], []
+        bad: list[BadImage] = []
         for index in wanted:
             image, index = self._load(index, bad)
             images.append(image)
@@ -182,7 +183,7 @@ def _made_by_workers(items: Dataset[Any], numbers: range, workers: int) -> Itera
     loader = DataLoader(
         _Guarded(items),
         batch_size=None,
-        sampler=numbers,  # type: ignore[arg-type]
+        sampler=numbers,
         num_workers=workers,
         collate_fn=_as_it_is,
         worker_init_fn=_start_worker,

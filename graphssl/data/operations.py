@@ -101,6 +101,17 @@ def vertical_flip(params: Mapping[str, Any], draws: Draws, at: Situation) -> Pre
     return lambda images, rows: _where(images, hit[rows], lambda some, _: some.flip(-2)), at.sizes
 
 
+def rotate(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
+    u = draws.uniforms(0)
+    hit = u[:, 0] < params["p"]
+    angles = at.tensor(np.radians(params["degrees"]) * (2 * u[:, 1] - 1))
+
+    def apply(images: Tensor, rows: Rows) -> Tensor:
+        return _where(images, hit[rows], lambda some, which: _turned(some, angles[rows[which]]))
+
+    return apply, at.sizes
+
+
 def jitter(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     additive = params["brightness_mode"] == "additive"
     functions = {
@@ -125,9 +136,10 @@ def jitter(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     changes = [functions[name] for name in used]
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
-        return _where(images, hit[rows], lambda some, which: colour.jitter(
-            some, strengths_there[rows[which]], order[rows[which]], changes
-        ))
+        def change(some: Tensor, which: Rows) -> Tensor:
+            return colour.jitter(some, strengths_there[rows[which]], order[rows[which]], changes)
+
+        return _where(images, hit[rows], change)
 
     return apply, at.sizes
 
@@ -154,6 +166,11 @@ def solarize(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared
     hit = draws.uniforms(0)[:, 0] < params["p"]
     threshold = params["threshold"]
     return lambda images, rows: _where(images, hit[rows], lambda some, _: colour.solarize(some, threshold)), at.sizes
+
+
+def invert(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
+    hit = draws.uniforms(0)[:, 0] < params["p"]
+    return lambda images, rows: _where(images, hit[rows], lambda some, _: 1 - some), at.sizes
 
 
 def erase(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
@@ -185,16 +202,26 @@ OPERATIONS: dict[str, Operation] = {
     "pad_crop": pad_crop,
     "flip": flip,
     "vertical_flip": vertical_flip,
+    "rotate": rotate,
     "jitter": jitter,
     "grayscale": grayscale,
     "blur": blur,
     "solarize": solarize,
+    "invert": invert,
     "erase": erase,
     "normalize": normalize,
 }
 
 # Those that change sizes, and the only ones that leave uint8 images as uint8.
 GEOMETRY = frozenset({"crop", "resize", "center_crop", "pad_crop"})
+
+
+def _turned(images: Tensor, angles: Tensor) -> Tensor:
+    """Square images rotated around their centre by angles (g), in radians; bilinear, mirrored at the edges."""
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    turns = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(turns, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def _where(images: Tensor, hit: NDArray[np.bool_], change: Callable[[Tensor, Rows], Tensor]) -> Tensor:
@@ -216,5 +243,6 @@ def _cut(images: Tensor, corner: NDArray[np.int64], size: int) -> Tensor:
     steps = torch.arange(size)
     top, left = torch.from_numpy(corner + pad).unbind(1)
     rows, columns = (top[:, None] + steps).to(images.device), (left[:, None] + steps).to(images.device)  # g size
-    picked = images[torch.arange(len(images), device=images.device)[:, None, None], :, rows[:, :, None], columns[:, None]]
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    picked = images[which, :, rows[:, :, None], columns[:, None]]  # g size size 3
     return picked.permute(0, 3, 1, 2).contiguous()

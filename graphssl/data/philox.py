@@ -32,7 +32,8 @@ def philox(key: tuple[int, int], counters: NDArray[np.uint64]) -> NDArray[np.uin
     for turn in range(_ROUNDS):
         k0, k1 = (np.uint64((word + turn * step) & 0xFFFFFFFF) for word, step in zip(key, _WEYL, strict=True))
         product0, product1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
-        c0, c1, c2, c3 = (product1 >> _SHIFT) ^ c1 ^ k0, product1 & _LOW, (product0 >> _SHIFT) ^ c3 ^ k1, product0 & _LOW
+        c0, c2 = (product1 >> _SHIFT) ^ c1 ^ k0, (product0 >> _SHIFT) ^ c3 ^ k1
+        c1, c3 = product1 & _LOW, product0 & _LOW
     return np.stack([c0, c1, c2, c3], axis=-1)
 
 
@@ -50,7 +51,7 @@ class Draws:
         counters = np.empty((len(indices), 4), dtype=np.uint64)
         counters[:, 0], counters[:, 1] = indices & _LOW, indices >> _SHIFT
         counters[:, 2], counters[:, 3] = self._epoch, block
-        return philox(self._key, counters) * 2.0**-32
+        return np.multiply(philox(self._key, counters), 2.0**-32, dtype=np.float64)
 
 
 def uniforms(key: tuple[int, int], counter: tuple[int, int], count: int) -> NDArray[np.float64]:
@@ -58,7 +59,7 @@ def uniforms(key: tuple[int, int], counter: tuple[int, int], count: int) -> NDAr
     blocks = -(-count // 4)
     counters = np.empty((blocks, 4), dtype=np.uint64)
     counters[:, 0], counters[:, 1], counters[:, 2], counters[:, 3] = counter[0], counter[1], np.arange(blocks), 0
-    return philox(key, counters).reshape(-1)[:count] * 2.0**-32
+    return np.multiply(philox(key, counters).reshape(-1)[:count], 2.0**-32, dtype=np.float64)
 
 
 def permutation(key: tuple[int, int], epoch: int, length: int) -> NDArray[np.int64]:

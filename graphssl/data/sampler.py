@@ -49,7 +49,7 @@ class EpochSampler:
         if epoch != self._epoch:
             self._order, self._epoch = permutation(self._key, epoch, self.length), epoch
         start = position * self.global_batch_size + self.rank * self.batch_size_per_rank
-        return self._order[start : start + self.batch_size_per_rank].tolist()
+        return [int(index) for index in self._order[start : start + self.batch_size_per_rank]]
 
 
 def _round_down(length: int) -> int:

@@ -132,7 +132,8 @@ def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.
     shade = 1 + 0.25 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
     image = background * (1 - mask) + colour[:, None, None] * shade * mask
     image += (0.02 + 0.10 * next(u)) * (noise - 0.5) * 2
-    return (image.clip(0, 1) * 255).round().astype(np.uint8)
+    pixels: NDArray[np.uint8] = (image.clip(0, 1) * 255).round().astype(np.uint8)
+    return pixels
 
 
 def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
@@ -146,7 +147,9 @@ def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
     for outline, ink in ((OUTLINES[shape], 255), (_HOLE if shape == "ring" else None, 0)):
         if outline:
             points = _turned(outline, angle)
-            pen.polygon([tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q)) for q in points], fill=ink)
+            pen.polygon(
+                [tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q, strict=True)) for q in points], ink
+            )
     return np.asarray(canvas.reduce(_OVERSAMPLE), dtype=np.float64) / 255
 
 
@@ -197,7 +200,9 @@ def _parse(name: str) -> tuple[int, int]:
     _, colon, rest = name.partition(":")
     numbers = rest.split(",") if colon else []
     if colon and (len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers)):
-        raise DataError(f"`{name}` is not understood; write `shapes` or `shapes:SIZE,COUNT`, for example `shapes:64,2000`")
+        raise DataError(
+            f"`{name}` is not understood; write `shapes` or `shapes:SIZE,COUNT`, for example `shapes:64,2000`"
+        )
     size, count = [int(number) for number in numbers] + [SIZE, COUNT][len(numbers) :]
     if not (8 <= size <= 1024 and 10 <= count <= 10_000_000):
         raise DataError(f"`{name}` is out of range; SIZE is 8 to 1024 pixels and COUNT 10 to 10000000 images")

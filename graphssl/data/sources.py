@@ -62,7 +62,9 @@ def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
     if kind == "torchvision":
         return TorchvisionSource(text, rest, split)
     if kind in _LATER:
-        raise DataError(f"`{kind}:` ({_LATER[kind]}) is not available yet; unpack the images into a folder and name that")
+        raise DataError(
+            f"`{kind}:` ({_LATER[kind]}) is not available yet; unpack the images into a folder and name that"
+        )
     return _open_path(text, Path(text).expanduser(), split)
 
 

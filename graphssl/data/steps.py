@@ -71,64 +71,123 @@ _INTERPOLATION = _choice("bilinear", "bicubic", doc="Filter used to resize; both
 
 STEPS: dict[str, dict[str, Param]] = {
     "crop": {
-        "scale": _range([0.08, 1.0], 0, 1, "two fractions of the image's area, lowest first", "Area of the crop as a "
-                        "fraction of the image's area, drawn uniformly (see `method`)."),
-        "ratio": _range([0.75, 1.3333333], 0, None, "two positive numbers, lowest first",
-                        "Width of the crop divided by its height."),
+        "scale": _range(
+            [0.08, 1.0],
+            0,
+            1,
+            "two fractions of the image's area, lowest first",
+            "Area of the crop as a fraction of the image's area, drawn uniformly (see `method`).",
+        ),
+        "ratio": _range(
+            [0.75, 1.3333333], 0, None, "two positive numbers, lowest first", "Width of the crop divided by its height."
+        ),
         "interpolation": _INTERPOLATION,
-        "method": _choice("torchvision", "simclr", "byol", doc="How the window is drawn: torchvision's "
-                          "RandomResizedCrop, TensorFlow's sample_distorted_bounding_box as SimCLR calls it "
-                          "(smaller crops: mean area .42, never below .10), or BYOL's single try with clipped sides."),
+        "method": _choice(
+            "torchvision",
+            "simclr",
+            "byol",
+            doc="How the window is drawn: torchvision's "
+            "RandomResizedCrop, TensorFlow's sample_distorted_bounding_box as SimCLR calls it "
+            "(smaller crops: mean area .42, never below .10), or BYOL's single try with clipped sides.",
+        ),
     },
     "resize": {
-        "size": Param(None, {"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 1}, _PERCENT]},
-                      "a number of pixels, a percentage of the view's size such as \"115%\", or null",
-                      "Length of the shorter side afterwards; null is the view's size."),
+        "size": Param(
+            None,
+            {"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 1}, _PERCENT]},
+            'a number of pixels, a percentage of the view\'s size such as "115%", or null',
+            "Length of the shorter side afterwards; null is the view's size.",
+        ),
         "interpolation": _INTERPOLATION,
     },
     "center_crop": {},
     "pad_crop": {
-        "padding": Param(4, {"type": "integer", "minimum": 0}, "a number of pixels, 0 or more",
-                         "Black pixels added on each side before a window of the view's size is cut at random."),
+        "padding": Param(
+            4,
+            {"type": "integer", "minimum": 0},
+            "a number of pixels, 0 or more",
+            "Black pixels added on each side before a window of the view's size is cut at random.",
+        ),
     },
     "flip": {"p": _probability(0.5, "the image is mirrored left to right")},
     "vertical_flip": {"p": _probability(0.5, "the image is mirrored top to bottom")},
+    "rotate": {
+        "degrees": Param(
+            180.0,
+            {"type": "number", "minimum": 0, "maximum": 180},
+            "an angle between 0 and 180",
+            "Angle in [-x, x].",
+        ),
+        "p": _probability(1.0, "the image is rotated"),
+    },
     "jitter": {
         "brightness": _strength(0.4, "Factor in [max(0, 1-x), 1+x], or an offset in [-x, x] (see `brightness_mode`)."),
         "contrast": _strength(0.4, "Factor in [max(0, 1-x), 1+x]; 0 is the mean grey of the image."),
         "saturation": _strength(0.4, "Factor in [max(0, 1-x), 1+x]; 0 is the grey image."),
-        "hue": Param(0.1, {"type": "number", "minimum": 0, "maximum": 0.5}, "a number between 0 and 0.5",
-                     "Shift in [-x, x] of the hue, in turns of the colour circle."),
+        "hue": Param(
+            0.1,
+            {"type": "number", "minimum": 0, "maximum": 0.5},
+            "a number between 0 and 0.5",
+            "Shift in [-x, x] of the hue, in turns of the colour circle.",
+        ),
         "p": _probability(0.8, "the jitter is applied"),
         "order": _choice("random", "fixed", doc="Order of the four changes: drawn per image, or as listed here."),
-        "brightness_mode": _choice("multiplicative", "additive", doc="Scale the brightness (torchvision, SimCLR v2) "
-                                   "or add to it (SimCLR v1, BYOL)."),
+        "brightness_mode": _choice(
+            "multiplicative",
+            "additive",
+            doc="Scale the brightness (torchvision, SimCLR v2) or add to it (SimCLR v1, BYOL).",
+        ),
     },
     "grayscale": {"p": _probability(0.2, "the image becomes grey")},
     "blur": {
-        "sigma": _range([0.1, 2.0], 0, None, "two positive numbers of pixels, lowest first",
-                        "Standard deviation of the Gaussian in pixels, drawn uniformly per image."),
-        "kernel": Param("10%", {"anyOf": [{"type": "integer", "minimum": 1, "not": {"multipleOf": 2}}, _PERCENT,
-                                          {"const": "auto"}]},
-                        "an odd number of pixels, a percentage of the view's size such as \"10%\", or `auto`",
-                        "Width of the kernel; a percentage is made odd as SimCLR does, `auto` reaches three sigma."),
+        "sigma": _range(
+            [0.1, 2.0],
+            0,
+            None,
+            "two positive numbers of pixels, lowest first",
+            "Standard deviation of the Gaussian in pixels, drawn uniformly per image.",
+        ),
+        "kernel": Param(
+            "10%",
+            {"anyOf": [{"type": "integer", "minimum": 1, "not": {"multipleOf": 2}}, _PERCENT, {"const": "auto"}]},
+            'an odd number of pixels, a percentage of the view\'s size such as "10%", or `auto`',
+            "Width of the kernel; a percentage is made odd as SimCLR does, `auto` reaches three sigma.",
+        ),
         "p": _probability(0.5, "the image is blurred"),
     },
     "solarize": {
-        "threshold": Param(0.5, {"type": "number", "minimum": 0, "maximum": 1}, "a number between 0 and 1",
-                           "Values from here on are inverted."),
+        "threshold": Param(
+            0.5,
+            {"type": "number", "minimum": 0, "maximum": 1},
+            "a number between 0 and 1",
+            "Values from here on are inverted.",
+        ),
         "p": _probability(0.2, "the image is solarised"),
     },
+    "invert": {"p": _probability(0.5, "the image is inverted")},
     "erase": {
         "p": _probability(0.5, "a rectangle is set to zero"),
-        "scale": _range([0.02, 0.33], 0, 1, "two fractions of the view's area, lowest first",
-                        "Area of the rectangle as a fraction of the view's area."),
+        "scale": _range(
+            [0.02, 0.33],
+            0,
+            1,
+            "two fractions of the view's area, lowest first",
+            "Area of the rectangle as a fraction of the view's area.",
+        ),
     },
     "normalize": {
-        "mean": _three(NORMALIZATIONS["imagenet"]["mean"], {"type": "number"}, "three numbers, for red, green, blue",
-                       "Subtracted from each channel; channels are in [0, 1]."),
-        "std": _three(NORMALIZATIONS["imagenet"]["std"], {"type": "number", "exclusiveMinimum": 0},
-                      "three positive numbers, for red, green, blue", "Each channel is divided by it."),
+        "mean": _three(
+            NORMALIZATIONS["imagenet"]["mean"],
+            {"type": "number"},
+            "three numbers, for red, green, blue",
+            "Subtracted from each channel; channels are in [0, 1].",
+        ),
+        "std": _three(
+            NORMALIZATIONS["imagenet"]["std"],
+            {"type": "number", "exclusiveMinimum": 0},
+            "three positive numbers, for red, green, blue",
+            "Each channel is divided by it.",
+        ),
     },
 }
 
@@ -139,10 +198,12 @@ STEP_DOCS: dict[str, str] = {
     "pad_crop": "Pad with black and cut a random square of the view's size: the classic CIFAR crop.",
     "flip": "Mirror left to right.",
     "vertical_flip": "Mirror top to bottom.",
+    "rotate": "Rotate around the centre; what comes in from outside is mirrored.",
     "jitter": "Change brightness, contrast, saturation and hue.",
     "grayscale": "Replace the colours by their luminance.",
     "blur": "Convolve with a Gaussian; edges are reflected.",
     "solarize": "Invert the values above a threshold.",
+    "invert": "Replace every value by 1 minus it.",
     "erase": "Set a random rectangle to zero (aspect ratio between 0.3 and 3.3).",
     "normalize": "Subtract a mean and divide by a standard deviation, per channel.",
 }

@@ -51,6 +51,8 @@ class _Lowering:
         self.drafts: dict[str, _Draft] = {}
         self.nodes: dict[str, Node] = {}
         self.ports: dict[str, set[str]] = {}
+        nodes = spec.tree.get("nodes")
+        self.written = list(nodes.entries) if isinstance(nodes, MapTree) else []  # some may have been refused before
 
     def graph(self) -> Graph:
         for node in self.spec.nodes:
@@ -65,6 +67,8 @@ class _Lowering:
         names, flow = self.ordered()
         for name in names:
             self.nodes[name] = self.typed(self.drafts[name])
+        for node in [n for n in self.nodes.values() if n.delayed and _unknown(n.given) and not n.broken]:
+            self.nodes[node.name] = self.stored(node)
         return Graph(
             name=self.spec.name,
             title=self.spec.title,
@@ -99,13 +103,19 @@ class _Lowering:
             self.find("missing-key", message, draft.spec.span, name, "add `of: NODE`, the module it links to")
             return
         draft.of = read_reference(tree, self.report, name)
+        if draft.of is None:
+            draft.broken = True
+            return
+        if draft.of.port:
+            message = f"`of` names a node, not an output of it, got `{draft.of}`"
+            self.find("bad-reference", message, tree.span, name, f"write `of: {draft.of.node}`")
         seen, current = {name}, draft
         while current.of and not current.broken:
             target = current.of.node
             if target not in self.drafts:
                 draft.broken = True
-                if not any(node.name == target for node in self.spec.nodes):
-                    help = did_you_mean(target, [n.name for n in self.spec.nodes], "node")
+                if target not in self.written:
+                    help = did_you_mean(target, self.written, "node")
                     self.find("unknown-node", f"`of` names `{target}`, which is no node", tree.span, name, help)
                 return
             if target in seen:
@@ -117,6 +127,9 @@ class _Lowering:
             if current is not draft and issubclass(current.op, Link) and current.of is None:
                 of = current.spec.body.get("of")
                 current.of = read_reference(of, lambda finding: None) if of is not None else None
+        if issubclass(current.op, Link):  # it has a finding of its own
+            draft.broken = True
+            return
         if not issubclass(current.op, Module):
             draft.broken = True
             message = f"`{draft.op.name}` needs a node with weights, but `{current.spec.name}` is `{current.op.name}`"
@@ -176,8 +189,9 @@ class _Lowering:
                     self.find("missing-input", f"input `{port}` is an empty list", value.span, name, "name a node")
             draft.inputs[port] = tuple(ref for ref in refs if ref)
             draft.broken = draft.broken or len(draft.inputs[port]) < max(len(refs), 1)
+        misspelt = isinstance(tree, MapTree) and any(key not in signature.inputs for key in tree.entries)
         for port, declared in signature.inputs.items():
-            if port not in given and not declared.optional:
+            if port not in given and not declared.optional and not misspelt:
                 draft.broken = True
                 names = ", ".join(f"{p}: NODE" for p, i in signature.inputs.items() if not i.optional)
                 single = sum(not i.optional for i in signature.inputs.values()) == 1
@@ -197,10 +211,9 @@ class _Lowering:
                 self.reference(top, None)
 
     def reference(self, ref: Ref, node: str | None) -> bool:
-        declared = {n.name for n in self.spec.nodes}
         if ref.node not in self.drafts:
-            if ref.node not in declared:
-                help = did_you_mean(ref.node, declared, "node")
+            if ref.node not in self.written:
+                help = did_you_mean(ref.node, self.written, "node")
                 message = f"there is no node `{ref.node}`"
                 self.report(Finding("unknown-node", message, ref.span, node=node, help=help))
             return False
@@ -245,6 +258,7 @@ class _Lowering:
         """The node with the types of its inputs checked and those of its outputs inferred."""
         name = draft.spec.name
         given = {port: self.arriving(draft, port) for port in draft.inputs}
+        draft.broken = draft.broken or bool(draft.root and self.drafts[draft.root].broken)
         ports = sorted(self.ports.get(name, set()) | ({draft.signature.default_port()} if draft.signature.outputs else set()))
         pairs: tuple[tuple[int, int], ...] | None = None
         if draft.broken:
@@ -275,7 +289,8 @@ class _Lowering:
         for ref in draft.inputs[port]:
             node = self.nodes.get(ref.node)
             target = self.drafts.get(ref.node)
-            edge = node.outputs.get(ref.port or target.signature.default_port()) if node and target else None
+            known = node and target and target.signature.outputs
+            edge = node.outputs.get(ref.port or target.signature.default_port()) if known else None
             values.extend(edge.values if edge else (UNKNOWN,))
             listed = listed or bool(edge and edge.listed)
         return Edge(tuple(values) or (UNKNOWN,), listed)
@@ -290,14 +305,17 @@ class _Lowering:
                 message = f"`{signature.name}` needs a list of at least {declared.views} views, got one value"
                 span = draft.inputs[port][0].span
                 self.find("needs-list", message, span, name, "give it several, for example `in: [z1, z2]`")
+        unknown = {port: Edge((UNKNOWN,)) for port in ports}
         lifted = {p: e for p, e in given.items() if e.listed and not signature.inputs[p].takes_list}
+        if _unknown(lifted):
+            return unknown
         counts = {len(edge.values) for port, edge in lifted.items()}
         if pairs is not None:
             elements = self.paired(draft, given, pairs)
         elif len(counts) > 1:
             words = ", ".join(f"`{port}` has {len(edge.values)}" for port, edge in lifted.items())
             self.find("list-lengths", f"lists of different length meet in `{name}`: {words}", draft.spec.span, name)
-            return {port: Edge((UNKNOWN,)) for port in ports}
+            return unknown
         else:
             elements = [
                 {p: e.values[i] if p in lifted else e.values[0] for p, e in given.items()}
@@ -307,14 +325,23 @@ class _Lowering:
         if single_sources:
             return {port: self.source_edge(draft, port) for port in ports}
         bounds = [self.bind(draft, element, given) for element in elements]
-        if not elements:
-            return {port: Edge((UNKNOWN,)) for port in ports}
+        if not elements or draft.broken or _unknown({p: e for p, e in given.items() if not signature.inputs[p].delayed}):
+            return unknown
         listed = bool(lifted) and not issubclass(draft.op, Loss)
         outputs = {}
         for port in ports:
             values = [self.infer(draft, port, e, b) for e, b in zip(elements, bounds, strict=True)]
             outputs[port] = Edge(tuple(values) if listed else (values[0],), listed)
         return outputs
+
+    def stored(self, node: Node) -> Node:
+        """A state again, now that what it stores, computed from what it gave before, is known."""
+        again = self.typed(self.drafts[node.name])
+        for port, edge in again.outputs.items():
+            for value, before in zip(edge.values, node.outputs[port].values, strict=False):
+                for axis, other in zip(value.axes, before.axes, strict=False):
+                    self.axes.unify(axis, other)
+        return again
 
     def infer(self, draft: _Draft, port: str, element: Mapping[str, Value], bound: Mapping[str, Axis]) -> Value:
         root = draft.root or draft.spec.name
@@ -373,7 +400,8 @@ class _Lowering:
             expected = " or ".join(map(str, accepted))
             got = f"{value.kind} ({' '.join(map(str, value.axes))})"
             message = f"`{name}.{port}` expects {expected}, got {got} from `{ref}`"
-            help = _conversion(accepted[0].kind, value.kind, ref)
+            help = _conversion(accepted[0].kind, value.kind, ref, target.signature)
+            draft.broken = True
             also = (target.spec.span, f"`{ref.node}` ({target.signature.name}) is declared here")
             self.find("port-type-mismatch", message, ref.span, name, help, also=also)
             return
@@ -410,12 +438,18 @@ class _Lowering:
         return replace(node, given=settle(node.given), outputs=settle(node.outputs))
 
 
+def _unknown(edges: Mapping[str, Edge]) -> bool:
+    return any(UNKNOWN in edge.values for edge in edges.values())
+
+
 def _spans(body: MapTree) -> dict[str, Span]:
     """Places of a node's keys: of the key itself for maps and lists, of the value for scalars."""
     return {entry.key: entry.value.span for entry in body}
 
 
-def _conversion(expected: str, got: str, ref: Ref) -> str | None:
+def _conversion(expected: str, got: str, ref: Ref, signature: type[Op]) -> str | None:
+    if got in ("tokens", "map") and expected == "features" and "pooled" not in signature.outputs:
+        return f"make one vector per image before `{ref.node}`"
     known = {
         ("features", "tokens"): f"take one vector per image, for example `{ref.node}.cls` or `{ref.node}.pooled`",
         ("features", "map"): f"take one vector per image: `{ref.node}.pooled`",

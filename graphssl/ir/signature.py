@@ -51,6 +51,8 @@ class Op:
     """Base of all ops; a subclass declares ports and attributes as class attributes and documents itself.
 
     kind: source, module, link, pure, state or loss (see docs/language.md).
+    observer: has weights of its own that only watch the method.
+    prevents_collapse: keeps its inputs from becoming the same vector for every image (negatives, a variance term).
     """
 
     name: ClassVar[str]
@@ -60,6 +62,7 @@ class Op:
     attrs: ClassVar[Mapping[str, Field]] = {}
     needs_width: ClassVar[bool] = False
     observer: ClassVar[bool] = False
+    prevents_collapse: ClassVar[bool] = False
 
     def __init_subclass__(cls, **_: Any) -> None:
         cls.inputs = {**cls.inputs, **_declared(cls, Input)}
@@ -184,10 +187,12 @@ class Loss(Op):
     """A scalar that training minimises; the total is the sum of all losses, each times its `weight`.
 
     paired: the inputs that `pairs` runs over when they are lists of views.
+    candidates: the inputs whose rows a sample is told apart from; the first that is given counts.
     """
 
     kind = "loss"
     paired: ClassVar[tuple[str, ...]] = ()
+    candidates: ClassVar[tuple[str, ...]] = ()
     loss = Output("scalar", "the loss, unweighted")
     weight = scheduled(1.0, "Weight of this loss in the total.", role="wiring")
 

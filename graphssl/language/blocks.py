@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
-from graphssl.language.substitute import param_values, substitute
+from graphssl.language.substitute import params_of, substitute
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, shown
 
 BLOCK_KEYS = ("doc", "params", "inputs", "nodes", "out")
 REFERENCE_KEYS = ("in", "of", "like")
+MAX_NODES = 2_000
 
 
 def expand_blocks(tree: Mapping, report: Report) -> Mapping:
@@ -31,6 +32,8 @@ def expand_blocks(tree: Mapping, report: Report) -> Mapping:
         if isinstance(entry.value, Mapping) and "block" in entry.value:
             for inner in _instance(entry, entry.value, blocks, outs, report):
                 flat[inner.key] = inner
+            if len(flat) > MAX_NODES:
+                raise GraphError([Finding("too-many-nodes", f"blocks make more than {MAX_NODES:,} nodes", nodes.span)])
         else:
             flat[entry.key] = entry
     if not outs:
@@ -79,7 +82,7 @@ def _instance(entry: Entry, node: Mapping, blocks: Mapping, outs: dict[str, str]
     if not isinstance(block, Mapping):
         help = did_you_mean(str(getattr(name, "value", "")), blocks.entries, "block")
         report(Finding("unknown-block", f"there is no block {shown(name)}", name.span, node=entry.key, help=help))
-        return []
+        return [entry]
     for key in block:
         if key.key not in BLOCK_KEYS:
             help = did_you_mean(key.key, BLOCK_KEYS)
@@ -88,7 +91,7 @@ def _instance(entry: Entry, node: Mapping, blocks: Mapping, outs: dict[str, str]
     if not isinstance(inner, Mapping) or not isinstance(out, Scalar) or str(out.value) not in inner:
         help = "a block is `{inputs: [x], nodes: {…}, out: NODE}`"
         report(Finding("bad-block", "a block needs `nodes`, and `out` naming one of them", block.span, help=help))
-        return []
+        return [entry]
     scope = _scope(entry, node, block, report)
     arguments = _arguments(entry, node, block, report)
     outs[entry.key] = f"{entry.key}/{out.value}"
@@ -111,15 +114,18 @@ def _instance(entry: Entry, node: Mapping, blocks: Mapping, outs: dict[str, str]
 
 
 def _scope(entry: Entry, node: Mapping, block: Mapping, report: Report) -> dict[str, Tree]:
-    scope = param_values(block.get("params"), report)
+    declared = params_of(block.get("params"), report)
+    scope = {name: param.value for name, param in declared.items()}
     for given in node:
         if given.key in ("block", "in"):
             continue
-        if given.key not in scope:
-            help = did_you_mean(given.key, scope, "parameter")
+        if given.key not in declared:
+            help = did_you_mean(given.key, declared, "parameter")
             message = f"the block of `{entry.key}` has no parameter `{given.key}`"
             report(Finding("unknown-key", message, given.key_span, node=entry.key, help=help))
-        scope[given.key] = given.value
+        else:
+            scope[given.key] = given.value
+            declared[given.key].check(f"{entry.key}.{given.key}", given.value, report)
     return scope
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
 from graphssl.language.schedule import DURATION_SCHEMA, Duration, Piece, Schedule, drops, duration
-from graphssl.language.tree import Mapping, Scalar, Tree, at, plain, shown
+from graphssl.language.tree import Mapping, Scalar, Tree, at, plain, shown, unresolved
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
 INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "invalid"})()
@@ -64,10 +64,15 @@ class Leaf(Field):
         from jsonschema import Draft202012Validator
         from jsonschema.exceptions import best_match
 
+        if unresolved(tree):
+            return INVALID
         value = plain(tree)
         error = best_match(Draft202012Validator(self.json).iter_errors(value))
         if error is None:
-            return self.convert(value)
+            try:
+                return self.convert(value)
+            except (ValueError, OverflowError):
+                return refuse(report, "wrong-value", f"`{name}` expects {self.expected}, got {shown(tree)}", tree.span)
         place = at(tree, list(error.absolute_path))
         got = shown(place)
         code, help = "wrong-value", None

@@ -11,16 +11,23 @@ from graphssl.language.diagnostics import Finding, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.tree import Entry, Mapping, Scalar, Tree
 
+_PATCHES_LATER = ("steps",)  # of a node with a recipe: a patch of steps that are not here yet
+
 
 def merge(base: Mapping, patch: Mapping, report: Report) -> Mapping:
     """`base` with `patch` over it. Every piece keeps the span of the text that set it."""
     if _replaces(patch):
         return merge(replace(base, entries={}), patch.without("$replace"), report)
     merged = dict(base.entries)
+    later = _PATCHES_LATER if any(key in base or key in patch for key in ("recipe", "like", "views")) else ()
     for entry in patch:
         if entry.key == "$replace":
             continue
         old = merged.get(entry.key)
+        if entry.key in later and isinstance(entry.value, Mapping):
+            below = old.value if old and isinstance(old.value, Mapping) else replace(entry.value, entries={})
+            merged[entry.key] = Entry(entry.key, entry.key_span, stacked(below, entry.value))
+            continue
         if isinstance(entry.value, Scalar) and entry.value.value is None:
             if old is None:
                 report(_deletes_nothing(entry, base))

@@ -12,8 +12,8 @@ from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
 from graphssl.language.merge import flattened, merge
-from graphssl.language.reader import read
-from graphssl.language.tree import Mapping, Scalar, Sequence, Tree, plain, shown
+from graphssl.language.reader import MAX_DEPTH, read
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown, unresolved
 
 
 def expand_recipes(tree: Mapping, report: Report) -> Mapping:
@@ -31,25 +31,33 @@ class _Recipes:
         self.nodes, self.report = nodes, report
         self.done: dict[str, Tree] = {}
         self.open: list[str] = []
+        self.circular: set[str] = set()
 
     def expanded(self, name: str) -> Tree:
         if name not in self.done:
             self.open.append(name)
-            self.done[name] = self._expand(self.nodes.entries[name].value)
+            self.done[name] = self._expand(self.nodes.entries[name])
             self.open.pop()
         return self.done[name]
 
-    def _expand(self, node: Tree) -> Tree:
+    def _expand(self, entry: Entry) -> Tree:
+        name, span, node = entry.key, entry.key_span, entry.value
         if not isinstance(node, Mapping) or plain(node.get("op") or Scalar(None, node.span, "")) != "augment":
             return node
         base = self._base(node)
         views = node.get("views")
         patch = node.get("steps")
-        node = node.without("recipe")
+        for key in ("recipe", "like"):
+            if key in node and views is not None:
+                self._two(key, "views", node)
+        given, node = node, node.without("recipe")
         if isinstance(views, Sequence):
             each = [self._view(item, patch) for item in views.items]
             return node.without("steps").with_value("views", replace(views, items=tuple(each)))
         if base is None:
+            if not any(key in given for key in ("recipe", "like", "steps", "views")):
+                help = "add `recipe: NAME`, or spell out `steps`"
+                self.report(Finding("missing-key", f"`{name}` does not say how it augments", span, node=name, help=help))
             if isinstance(patch, Mapping):
                 return node.with_value("steps", flattened(patch, self.report))
             return node
@@ -61,11 +69,12 @@ class _Recipes:
         """The steps that `recipe:` or `like:` names."""
         recipe, like = node.get("recipe"), node.get("like")
         if recipe is not None and like is not None:
-            message = "a node takes its steps from `recipe` or from `like`, not from both"
-            self.report(Finding("two-recipes", message, like.span, also=(recipe.span, "and here"), help="remove one"))
+            self._two("recipe", "like", node)
         if recipe is not None:
             return self._recipe(recipe)
         if like is None:
+            return None
+        if unresolved(like):
             return None
         name = like.value if isinstance(like, Scalar) else None
         if not isinstance(name, str) or name not in self.nodes:
@@ -74,16 +83,31 @@ class _Recipes:
             self.report(Finding("unknown-node", message, like.span, help=did_you_mean(str(name), known, "node")))
             return None
         if name in self.open:
-            self.report(Finding("like-cycle", f"`like` goes round in a circle at `{name}`", like.span))
+            circle = self.open[self.open.index(name) :]
+            self.circular |= set(circle)
+            path = " → ".join([*circle, name])
+            help = "give one of them a `recipe`"
+            self.report(Finding("like-cycle", f"`like` goes round in a circle: {path}", like.span, help=help))
             return None
+        if len(self.open) > MAX_DEPTH:
+            raise GraphError([Finding("too-deep", f"`like` leads through more than {MAX_DEPTH} nodes", like.span)])
         other = self.expanded(name)
         steps = other.get("steps") if isinstance(other, Mapping) else None
         if not isinstance(steps, Mapping):
+            if name in self.circular:
+                return None
             self.report(Finding("like-without-steps", f"`{name}` has no steps of its own to take over", like.span))
             return None
         return steps
 
+    def _two(self, first: str, second: str, node: Mapping) -> None:
+        message = f"a node takes its steps from `{first}` or from `{second}`, not from both"
+        spans = sorted((node.entries[key].key_span for key in (first, second)), key=lambda s: (s.line, s.column))
+        self.report(Finding("two-recipes", message, spans[1], also=(spans[0], "and here"), help="remove one"))
+
     def _recipe(self, tree: Tree) -> Mapping | None:
+        if unresolved(tree):
+            return None
         files = recipe_files()
         name = tree.value if isinstance(tree, Scalar) else None
         if not isinstance(name, str) or name not in files:

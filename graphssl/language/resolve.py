@@ -5,6 +5,7 @@ Every value keeps the span of the text that set it, so `graphssl resolve` can sa
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping as ABCMapping
@@ -21,10 +22,11 @@ from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
 from graphssl.language.merge import merge, stacked
-from graphssl.language.reader import read, read_value, scalar_value
+from graphssl.language.reader import MAX_DEPTH, read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown
+from graphssl.language.unused import unused
 
 TOP_LEVEL = (
     "graphssl", "name", "title", "paper", "doc", "extends", "params", "schedules", "blocks", "nodes", "represent",
@@ -40,12 +42,17 @@ def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], 
     Raises GraphError when the text cannot be read at all; everything else is reported and worked around.
     """
     source, variants = locate(reference)
-    tree = _with_parents(read(source), source, report, ())
+    layers: list[Mapping] = []
+    tree = _with_parents(read(source), source, report, (), layers)
     for variant in variants:
         tree = _with_variant(tree, variant, report, ())
     for patch in _override_patches(overrides):
+        _check_override(patch, tree, report)
         tree = _overlay(tree, patch, report)
+        layers.append(patch)
     _check_keys(tree, report)
+    for finding in unused(tree, layers):
+        report(finding)
     tree = expand_blocks(tree, report)
     scope = resolve_params(tree, report)
     tree = tree.without("params", "schedules", "blocks", "variants", "extends")
@@ -55,7 +62,7 @@ def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], 
 
 def variants_of(source: Source) -> list[str]:
     """Names of the variants that a file offers, its parents' included."""
-    tree = _with_parents(read(source), source, lambda finding: None, ()).get("variants")
+    tree = _with_parents(read(source), source, lambda finding: None, (), []).get("variants")
     return list(tree.entries) if isinstance(tree, Mapping) else []
 
 
@@ -76,7 +83,11 @@ def locate(reference: str) -> tuple[Source, list[str]]:
     return read_file(known[name]), variants
 
 
-def _with_parents(tree: Mapping, source: Source, report: Report, seen: tuple[str, ...]) -> Mapping:
+def _with_parents(
+    tree: Mapping, source: Source, report: Report, seen: tuple[str, ...], layers: list[Mapping]
+) -> Mapping:
+    """`tree` over the file it extends; every text that is read on the way is added to `layers`."""
+    layers.append(tree)
     extends = tree.get("extends")
     if extends is None:
         return _overlay(replace(tree, entries={}), tree, report)
@@ -90,7 +101,7 @@ def _with_parents(tree: Mapping, source: Source, report: Report, seen: tuple[str
         message = f"`extends` goes round in a circle: {' → '.join((*seen, name))}"
         raise GraphError([Finding("extends-cycle", message, extends.span)])
     parent_source = _parent(name, source, extends.span)
-    parent = _with_parents(read(parent_source), parent_source, report, (*seen, name))
+    parent = _with_parents(read(parent_source), parent_source, report, (*seen, name), layers)
     for variant in variants:
         parent = _with_variant(parent, variant, report, ())
     return _overlay(parent, tree, report)
@@ -120,7 +131,7 @@ def _with_variant(tree: Mapping, name: str, report: Report, seen: tuple[str, ...
         return tree
     parent = patch.get("extends")
     if parent is not None:
-        if name in seen:
+        if name in seen or len(seen) >= _MAX_PARENTS:
             message = f"variants extend each other in a circle: {' → '.join((*seen, name))}"
             raise GraphError([Finding("extends-cycle", message, parent.span)])
         tree = _with_variant(tree, str(plain(parent)), report, (*seen, name))
@@ -151,11 +162,32 @@ def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
 
 def _override_patches(overrides: ABCMapping[str, Any] | ABCSequence[str]) -> list[Mapping]:
     if isinstance(overrides, ABCMapping):
-        dumped = [
-            (path, yaml.safe_dump(value, default_flow_style=True, width=10**6)) for path, value in overrides.items()
-        ]
-        return [_patch(f"{path}={text.removesuffix(chr(10)).removesuffix('...').strip()}") for path, text in dumped]
+        return [_patch(f"{path}={_written(str(path), value)}") for path, value in overrides.items()]
     return [_patch(word) for word in overrides]
+
+
+def _written(path: str, value: Any) -> str:
+    """A Python value as it would be written behind `--set PATH=` (JSON is YAML that reads back to the same)."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        message = f"the value of `{path}` is no plain data: {error}"
+        raise GraphError([Finding("bad-override", message, help="give numbers, texts, lists or maps")]) from None
+
+
+def _check_override(patch: Mapping, tree: Mapping, report: Report) -> None:
+    """What is set must take effect: not a parent or a variant, whose turn is over, nor a parameter nobody declared."""
+    for entry in patch:
+        if entry.key in ("extends", "variants"):
+            message = f"`{entry.key}` cannot be set from outside: it was worked in before"
+            report(Finding("bad-override", message, entry.key_span, help="set what it should change, or choose NAME@VARIANT"))
+        declared = tree.get("params")
+        if entry.key == "params" and isinstance(entry.value, Mapping):
+            known = declared.entries if isinstance(declared, Mapping) else {}
+            for param in entry.value:
+                if param.key not in known:
+                    help = did_you_mean(param.key, known, "parameter")
+                    report(Finding("unknown-param", f"there is no parameter `{param.key}`", param.key_span, help=help))
 
 
 def _patch(word: str) -> Mapping:
@@ -164,11 +196,15 @@ def _patch(word: str) -> Mapping:
     path, equals, text = word.partition("=")
     whole = Span(source, 1, 1, 1, len(word) + 1)
     keys = path.strip().split(".")
-    if not equals or not all(keys):
+    if not equals or not all(keys) or len(keys) > MAX_DEPTH:
         help = "write it as `nodes.f.arch=resnet18`"
         raise GraphError([Finding("bad-override", f"`--set {word}` is not of the form PATH=VALUE", whole, help=help)])
     padded = Source("--set", " " * (len(path) + 1) + text if "\n" not in text else text)
-    value = _moved(read_value(padded), source) if text.strip() else Scalar("", whole, "")
+    try:
+        value = _moved(read_value(padded), source) if text.strip() else Scalar("", whole, "")
+    except GraphError as error:
+        moved = [replace(f, span=_span_in(source, f.span) if f.span else None, also=None) for f in error.findings]
+        raise GraphError(moved) from None
     for key in reversed(keys):
         value = Mapping({key: Entry(key, Span(source, 1, 1, 1, len(path) + 1), value)}, whole)
     assert isinstance(value, Mapping)
@@ -178,17 +214,18 @@ def _patch(word: str) -> Mapping:
 def _moved(tree: Tree, source: Source) -> Tree:
     """The tree with its spans in `source` (same columns)."""
 
-    def span(old: Span) -> Span:
-        return Span(source, old.line, old.column, old.end_line, old.end_column)
-
     match tree:
         case Scalar():
-            return Scalar(tree.value, span(tree.span), tree.text)
+            return Scalar(tree.value, _span_in(source, tree.span), tree.text)
         case Sequence():
-            return Sequence(tuple(_moved(item, source) for item in tree.items), span(tree.span))
+            return Sequence(tuple(_moved(item, source) for item in tree.items), _span_in(source, tree.span))
         case Mapping():
-            entries = {e.key: Entry(e.key, span(e.key_span), _moved(e.value, source)) for e in tree}
-            return Mapping(entries, span(tree.span))
+            entries = {e.key: Entry(e.key, _span_in(source, e.key_span), _moved(e.value, source)) for e in tree}
+            return Mapping(entries, _span_in(source, tree.span))
+
+
+def _span_in(source: Source, span: Span) -> Span:
+    return Span(source, span.line, span.column, span.end_line, span.end_column)
 
 
 def _check_keys(tree: Mapping, report: Report) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from graphssl.language.blocks import MAX_NODES
 from graphssl.language.diagnostics import Finding, Span
 from graphssl.language.fields import Report
 from graphssl.language.train import Train, read_train
-from graphssl.language.tree import Mapping, Scalar, Sequence, Tree, plain, shown
+from graphssl.language.tree import Mapping, Scalar, Sequence, Tree, plain, shown, unresolved
 
 VERSION = 1
 _NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?")
@@ -58,6 +59,8 @@ class Spec:
 
 def read_reference(tree: Tree, report: Report, node: str | None = None) -> Ref | None:
     """A reference to a node's output."""
+    if unresolved(tree):
+        return None
     text = tree.value if isinstance(tree, Scalar) else None
     match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
     if not match:
@@ -121,6 +124,10 @@ def _nodes(tree: Mapping, report: Report) -> tuple[NodeSpec, ...]:
         return ()
     if not nodes.entries:
         report(Finding("missing-key", "`nodes` is empty", nodes.span, help="add at least an `augment` and a loss"))
+    if len(nodes.entries) > MAX_NODES:
+        message = f"a graph has at most {MAX_NODES:,} nodes, got {len(nodes.entries):,}"
+        report(Finding("too-many-nodes", message, nodes.span))
+        return ()
     found = [_node(entry.key, entry.key_span, entry.value, report) for entry in nodes]
     return tuple(node for node in found if node)
 
@@ -135,6 +142,8 @@ def _node(name: str, span: Span, body: Tree, report: Report) -> NodeSpec | None:
         report(Finding("wrong-type", message, body.span, node=name))
         return None
     op = body.get("op")
+    if op is None and "block" in body:  # a block that could not be worked in, which was reported
+        return None
     if op is None:
         report(Finding("missing-key", f"node `{name}` lacks `op`", span, node=name, help="add `op: …`"))
         return None

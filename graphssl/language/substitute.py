@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping as ABCMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Leaf, Report
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown
+from graphssl.language.reader import MAX_DEPTH
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, depth, plain, shown, unresolved
 
 _NAME = re.compile(r"\$\{([^{}]*)\}")
 _PARAM_KEYS = ("default", "min", "max", "choices", "doc")
-_MAX_VALUES = 200_000
+_MAX_VALUES = 100_000
+_MAX_TEXT = 10_000
 
 
 def substitute(tree: Tree, scope: ABCMapping[str, Tree], report: Report, strict: bool = True) -> Tree:
@@ -21,8 +25,9 @@ def substitute(tree: Tree, scope: ABCMapping[str, Tree], report: Report, strict:
 
 
 class _Substitution:
-    def __init__(self, scope: ABCMapping[str, Tree], report: Report, strict: bool):
+    def __init__(self, scope: ABCMapping[str, Tree], report: Report, strict: bool, offered: Iterable[str] = ()):
         self.scope, self.report, self.strict = scope, report, strict
+        self.offered = offered or scope
         self.made = 0
 
     def tree(self, tree: Tree) -> Tree:
@@ -47,6 +52,11 @@ class _Substitution:
                 self.unknown(tree, whole[1].strip())
                 return tree
             return found
+        if _NAME.sub("", value).count("${"):
+            if self.strict:
+                message = f"{shown(tree)} has a `${{` that is not closed"
+                self.report(Finding("unknown-param", message, tree.span, help="close it with `}`"))
+            return tree
         parts = []
         for name in _NAME.findall(value):
             found = self.scope.get(name.strip())
@@ -58,49 +68,92 @@ class _Substitution:
                 self.report(Finding("wrong-type", message, tree.span, help=f"write `${{{name}}}` alone"))
                 return tree
             parts.append(found.text)
-        if _NAME.sub("", value).count("${"):
-            self.report(Finding("unknown-param", f"`{value}` has a `${{` that is not closed", tree.span))
-            return tree
         rest = iter(parts)
         text = _NAME.sub(lambda match: next(rest), value)
+        if len(text) > _MAX_TEXT:
+            raise GraphError([Finding("too-many-values", "`${}` makes a text grow beyond bounds", tree.span)])
         return Scalar(text, tree.span, text)
 
     def unknown(self, tree: Scalar, name: str) -> None:
         if self.strict:
             message = f"`${{{name}}}` names no parameter"
-            self.report(Finding("unknown-param", message, tree.span, help=did_you_mean(name, self.scope, "parameter")))
+            self.report(Finding("unknown-param", message, tree.span, help=did_you_mean(name, self.offered, "parameter")))
 
 
 def resolve_params(tree: Mapping, report: Report) -> dict[str, Tree]:
     """Everything `${}` may name in this file: parameters by name, schedules as `schedules.name`."""
-    scope = param_values(tree.get("params"), report)
-    for _ in range(len(scope)):  # parameters may name parameters
-        scope = {name: substitute(value, scope, report, strict=False) for name, value in scope.items()}
-    for name, value in scope.items():
-        if isinstance(value, Scalar) and isinstance(value.value, str) and f"${{{name}}}" in value.value:
-            report(Finding("param-cycle", f"parameter `{name}` is defined by itself", value.span))
+    params = params_of(tree.get("params"), report)
+    known = {name: param.value for name, param in params.items()}
+    scope: dict[str, Tree] = {}
+    substitution = _Substitution(scope, report, strict=True, offered=known)
+    order = _order(known, report)
+    scope |= {name: value for name, value in known.items() if name not in order}  # as written: nothing else is known
+    for name in order:  # parameters may name parameters
+        scope[name] = substitution.tree(known[name])
+        if depth(scope[name]) > MAX_DEPTH:
+            message = f"`{name}` is nested more than {MAX_DEPTH} deep"
+            raise GraphError([Finding("too-deep", message, known[name].span)])
+        params[name].check(f"params.{name}", scope[name], report)
     schedules = tree.get("schedules")
     if isinstance(schedules, Mapping):
-        for entry in schedules:
-            scope[f"schedules.{entry.key}"] = substitute(entry.value, dict(scope), report)
+        found = {f"schedules.{entry.key}": substitution.tree(entry.value) for entry in schedules}
+        scope |= found
     return scope
 
 
-def param_values(params: Tree | None, report: Report) -> dict[str, Tree]:
-    """Each parameter's value; the long form `{default, min, max, choices, doc}` is checked here."""
-    values: dict[str, Tree] = {}
+def _order(values: ABCMapping[str, Tree], report: Report) -> list[str]:
+    """Names so that each comes behind those it mentions; a circle is reported and left out."""
+    needs = {name: mentions(value) & values.keys() for name, value in values.items()}
+    while True:
+        try:
+            return list(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            circle = list(reversed(error.args[1][1:]))
+            first = min(circle, key=list(values).index)
+            path = " → ".join([*circle, circle[0]]) if len(circle) > 1 else ""
+            message = f"parameter `{first}` is defined by itself{f': {path}' if path else ''}"
+            report(Finding("param-cycle", message, values[first].span, help="give one of them a value"))
+            needs = {name: needs[name] - set(circle) for name in needs if name not in circle}
+
+
+def mentions(tree: Tree) -> set[str]:
+    """Every name that `${}` mentions in a tree."""
+    match tree:
+        case Scalar(value=str(value)):
+            return {name.strip() for name in _NAME.findall(value)}
+        case Sequence():
+            return set().union(*map(mentions, tree.items))
+        case Mapping():
+            return set().union(*(mentions(entry.value) for entry in tree))
+    return set()
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter: its value as written, and the values it may have."""
+
+    value: Tree
+    limits: Leaf
+
+    def check(self, name: str, value: Tree, report: Report) -> None:
+        """Report a value outside the limits; one that names another parameter is judged when that is known."""
+        if not unresolved(value):
+            self.limits.read(value, name, report)
+
+
+def params_of(params: Tree | None, report: Report) -> dict[str, Param]:
+    """The parameters of a file or block, given as a value or in the long form `{default, min, max, choices, doc}`."""
+    found: dict[str, Param] = {}
     for entry in params if isinstance(params, Mapping) else ():
-        value = entry.value
-        if isinstance(value, Mapping):
-            found = _long_form(entry.key, value, report)
-            if found is None:
-                continue
-            value = found
-        values[entry.key] = value
-    return values
+        if isinstance(entry.value, Mapping):
+            if param := _long_form(entry.key, entry.value, report):
+                found[entry.key] = param
+        else:
+            found[entry.key] = Param(entry.value, Leaf())
+    return found
 
 
-def _long_form(name: str, tree: Mapping, report: Report) -> Tree | None:
+def _long_form(name: str, tree: Mapping, report: Report) -> Param | None:
     for entry in tree:
         if entry.key not in (*_PARAM_KEYS, "value"):
             help = did_you_mean(entry.key, _PARAM_KEYS)
@@ -112,11 +165,10 @@ def _long_form(name: str, tree: Mapping, report: Report) -> Tree | None:
     schema: dict[str, object] = {}
     words = "a value"
     low, high, choices = (plain(t) if (t := tree.get(key)) is not None else None for key in ("min", "max", "choices"))
-    if choices is not None:
+    if isinstance(choices, list):
         schema["enum"], words = choices, f"one of {choices}"
     for key, bound, sign in (("minimum", low, "≥"), ("maximum", high, "≤")):
-        if isinstance(bound, int | float):
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
             schema |= {"type": "number", key: bound}
             words = f"{'a number' if words == 'a value' else words} {sign} {bound:g}"
-    Leaf(json=schema, expected=words).read(value, f"params.{name}", report)
-    return value
+    return Param(value, Leaf(json=schema, expected=words))

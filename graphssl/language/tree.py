@@ -72,6 +72,27 @@ def plain(tree: Tree) -> Any:
             return {entry.key: plain(entry.value) for entry in tree}
 
 
+def depth(tree: Tree) -> int:
+    """How many maps and lists lie inside each other."""
+    match tree:
+        case Sequence():
+            return 1 + max(map(depth, tree.items), default=0)
+        case Mapping():
+            return 1 + max((depth(entry.value) for entry in tree), default=0)
+    return 0
+
+
+def unresolved(tree: Tree) -> bool:
+    """Whether a `${}` is left in it, which was reported before: nothing can be said about such a value."""
+    match tree:
+        case Scalar():
+            return isinstance(tree.value, str) and "${" in tree.value
+        case Sequence():
+            return any(map(unresolved, tree.items))
+        case Mapping():
+            return any(unresolved(entry.value) for entry in tree)
+
+
 def at(tree: Tree, path: list[str | int]) -> Tree:
     """The deepest piece of `tree` along `path` that exists."""
     for step in path:

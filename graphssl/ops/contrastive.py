@@ -31,7 +31,9 @@ class InfoNCE(Loss):
     """
 
     name = "info_nce"
+    prevents_collapse = True
     paired = ("query", "positive")
+    candidates = ("negatives", "positive")
     query = Input("features[b d]", "rows that gradient trains")
     positive = Input("features[p d]", "the row that belongs to each query")
     negatives = Input("features[q d]", "candidates that are always wrong", optional=True)
@@ -83,6 +85,8 @@ class NTXent(Loss):
     """
 
     name = "nt_xent"
+    prevents_collapse = True
+    candidates = ("z",)
     z = Input("features[b d]", "a list of views of the same images", takes_list=True, views=2)
     temperature = scheduled(0.1, "τ: what similarities are divided by.", above=0)
     normalize = NORMALIZE

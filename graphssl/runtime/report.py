@@ -20,7 +20,7 @@ class Report:
         self.first, self.steps, self.active = first, steps, active
         self.console = Console(stderr=True, highlight=False)
         self.live = active and self.console.is_terminal
-        self.started = time.perf_counter()
+        self.started = 0.0
         self.next_line = first
         self.knn: float | None = None
         self.bar = Progress(
@@ -41,6 +41,10 @@ class Report:
 
     def __exit__(self, *_: Any) -> None:
         self.bar.stop()
+
+    def begin(self) -> None:
+        """The first step starts now."""
+        self.started = time.perf_counter()
 
     def say(self, text: str) -> None:
         if self.active:

@@ -152,6 +152,7 @@ class _Loop:
         if first == 0:
             self.evaluate(0, report)
         self.model.train()
+        report.begin()
         begun, since = time.perf_counter(), first
         for step in range(first, self.steps):
             batch = next(batches)
@@ -293,6 +294,7 @@ class _Loop:
             method=self.graph.name,
             data=self.options.data,
             steps=self.steps,
+            processes=self.accelerator.num_processes,
             epochs=round(self.steps / self.sampler.steps_per_epoch, 4),
             loss={"first": losses[0]["loss"], "last": losses[-1]["loss"]} if losses else None,
             knn={"first": scores[0], "last": scores[-1], "settings": self.evaluation.settings} if scores else None,

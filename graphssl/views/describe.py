@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import REQUIRED
 from graphssl.language.schedule import Schedule
 
-LINE = 24
+LINE = 26
 """Characters that a line in a box holds."""
 
 ELSEWHERE = ("momentum", "update", "weight")
@@ -78,12 +78,23 @@ def attribute_words(node: Node, key: str, value: Any) -> Iterator[str]:
     required = declared is not None and declared.default is REQUIRED
     if isinstance(value, bool):
         yield key if value else f"no {key}"
-    elif key == "steps" or (isinstance(value, (list, tuple)) and any(isinstance(v, (list, tuple)) for v in value)):
-        yield f"{len(value)} {key}"
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
+        yield _counted(key, value)
     elif (isinstance(value, str) and required) or (isinstance(value, (list, tuple)) and words(value).count("→")):
         yield words(value)
     else:
         yield f"{key} {words(value)}"
+
+
+def _counted(key: str, value: Sequence[Any]) -> str:
+    """The first names of a list of named things, or how many there are."""
+    names = [item[0] for item in value if isinstance(item, (list, tuple)) and item and isinstance(item[0], str)]
+    if len(names) < len(value):
+        return f"{len(value)} {key}"
+    shown = names
+    while len(", ".join(shown)) > LINE - 3 * (len(shown) < len(names)) and len(shown) > 1:
+        shown = shown[:-1]
+    return ", ".join(shown) + (", …" if len(shown) < len(names) else "")
 
 
 def packed(phrases: list[str], lines: int = 3) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from graphssl.views.ranks import LINKS, Join, Ranks
@@ -17,7 +17,7 @@ BANDS = ("top", "student", "teacher", "state")
 class Vertex:
     """A box, a join of a list, or the place where an edge passes a column (neither).
 
-    lane: one of BANDS, or None in a column where height is free. sockets: y of each attachment, relative to the middle.
+    lane: one of BANDS, or None in a column where height is free. left, right: stretches that arrive and leave.
     """
 
     column: int
@@ -26,7 +26,6 @@ class Vertex:
     join: Join | None = None
     left: list[Segment] = field(default_factory=list)
     right: list[Segment] = field(default_factory=list)
-    y: float = 0.0
 
     @property
     def passing(self) -> bool:
@@ -106,7 +105,7 @@ class _Builder:
             join = by_taker.get((arrow.target, arrow.into)) if arrow.kind not in (*LINKS, "write") else None
             if arrow.kind in LINKS and start.column == end.column and start is not end:
                 self.vertical.append(i)
-            elif arrow.kind == "share" or arrow.kind in LINKS and start is end:
+            elif arrow.kind == "share" or start is end:
                 continue
             elif i in self.placed.backward:
                 self.around.append(i)
@@ -114,7 +113,8 @@ class _Builder:
                 self.chain(Net(arrow.source, arrow.port), start, self.at[join.name], "", i, reach)
                 self.chain(Net(join.name, ""), self.at[join.name], end, arrow.into, i, reach)
             else:
-                net = Net(arrow.source, arrow.port if arrow.kind not in LINKS else arrow.target, "flow" if arrow.kind not in LINKS else "link")
+                link = arrow.kind in LINKS
+                net = Net(arrow.source, arrow.target, "link") if link else Net(arrow.source, arrow.port)
                 self.chain(net, start, end, arrow.into, i, reach)
 
     def farthest_lanes(self) -> dict[str, str]:
@@ -153,14 +153,25 @@ class _Builder:
 
 def ordered(columns: list[list[Vertex]]) -> list[list[Vertex]]:
     """Every column in the order, of those tried, with the fewest crossings; lanes stay apart."""
-    columns = [sorted(column, key=_band) for column in columns]
+    starts: list[Callable[[Vertex], object]] = [
+        _band,
+        lambda v: (_band(v), not v.passing),
+        lambda v: (_band(v), v.passing),
+    ]
+    small = sum(map(len, columns)) < 1000
+    tried = [_swept([sorted(column, key=start) for column in columns], 12 if small else 4) for start in starts]  # type: ignore[arg-type]
+    return min(tried, key=_crossings)
+
+
+def _swept(columns: list[list[Vertex]], rounds: int) -> list[list[Vertex]]:
+    """The best of several sweeps to and fro, each column sorted by the mean place of its neighbours."""
     best, fewest = [list(column) for column in columns], _crossings(columns)
-    rounds = 12 if sum(map(len, columns)) < 1500 else 4
     for turn in range(rounds):
         forward = turn % 2 == 0
+        rank = {id(v): (k + 0.5) / len(column) for column in columns for k, v in enumerate(column)}
         for i in range(len(columns)) if forward else reversed(range(len(columns))):
-            rank = {id(v): (k + 0.5) / len(column) for column in columns for k, v in enumerate(column)}
             columns[i] = _sorted(columns[i], rank, forward, both=turn >= rounds - 2)
+            rank |= {id(v): (k + 0.5) / len(columns[i]) for k, v in enumerate(columns[i])}
         crossings = _crossings(columns)
         if crossings < fewest:
             best, fewest = [list(column) for column in columns], crossings
@@ -185,13 +196,11 @@ def _sorted(column: list[Vertex], rank: Mapping[int, float], forward: bool, both
 
 def _crossings(columns: list[list[Vertex]]) -> int:
     total = 0
-    for right in columns[1:]:
-        place = {id(v): k for column in (right,) for k, v in enumerate(column)}
-        before = {id(s.start) for v in right for s in v.left}
-        column = next((c for c in columns if any(id(v) in before for v in c)), [])
+    for left, right in zip(columns, columns[1:], strict=False):
+        place = {id(v): k for k, v in enumerate(right)}
         seen: list[int] = []
-        for vertex in column:
-            ends = sorted(place[id(s.end)] for s in vertex.right)
+        for vertex in left:
+            ends = [place[id(s.end)] for s in vertex.right]
             total += sum(len(seen) - bisect_right(seen, end) for end in ends)
             for end in ends:
                 insort(seen, end)

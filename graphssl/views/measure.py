@@ -12,10 +12,10 @@ NAME, LINE, SMALL = 13, 11, 10
 """Font sizes of a node's name, the lines below it, and labels."""
 
 _WIDTHS = (
-    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 584 "
-    "584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 667 667 "
-    "611 278 278 278 469 556 333 556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 278 556 500 "
-    "722 500 500 500 334 260 334 584"
+    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 "
+    "278 584 584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 "
+    "667 944 667 667 611 278 278 278 469 556 333 556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 "
+    "556 333 500 278 556 500 722 500 500 500 334 260 334 584"
 )
 _WIDTH = {chr(32 + i): int(width) for i, width in enumerate(_WIDTHS.split())}
 _OTHERS = {"·": 333, "×": 584, "→": 1000, "…": 1000, "Σ": 680}
@@ -43,16 +43,18 @@ def content(box: Box, inputs: int, outputs: int, above: int) -> Content:
     """Text and size of a box with this many attachments on each side; `above` is the room its centre line must give."""
     name = clipped(box.name, 32)
     lines = tuple(clipped(line, 32) for line in box.lines)
-    pills = tuple((b.kind, clipped(b.text, 24), text_width(clipped(b.text, 24), SMALL) + pill_pad(b.kind)) for b in box.badges)
+    pills = tuple(
+        (b.kind, clipped(b.text, 24), text_width(clipped(b.text, 24), SMALL) + pill_pad(b.kind)) for b in box.badges
+    )
     ports = max((text_width(port, SMALL) for port in box.inputs), default=0) + 14 if len(box.inputs) > 1 else 0
     texts = [text_width(name, NAME, bold=True), *(text_width(line, LINE) for line in lines)]
-    pad = 14 if box.kind == "pure" else 18
+    pad = {"pure": 26, "total": 26}.get(box.kind, 18)
     pill_row = sum(width for _, _, width in pills) + 4 * max(0, len(pills) - 1)
-    width = max(ports + max(texts), pill_row) + pad
+    width = ports + max(*texts, pill_row) + pad
     width = max(width, above, 44)
     rows = 17 + 14 * len(lines) + (20 if pills else 0)
     cap = 18 if box.kind == "state" else 12
-    height = max(rows + cap, 18 * inputs + 8, 32 * outputs if outputs > 1 else 0)
+    height = max(rows + cap, 18 * inputs + 8, 36 * outputs if outputs > 1 else 0)
     return Content(name, lines, pills, ports, width + width % 2, height + height % 2)
 
 

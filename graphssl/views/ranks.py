@@ -1,4 +1,4 @@
-"""Which column each box stands in: time runs left to right, copies stand under what they copy, losses at the far right."""
+"""Which column each box stands in: time runs left to right, a copy stands under its original, losses at the right."""
 
 from __future__ import annotations
 
@@ -40,17 +40,14 @@ def ranks(scene: Scene) -> Ranks:
     steps = _with_joins(scene.edges, forward, joins)
     nodes = [*names, *(join.name for join in joins)]
     together = _together(nodes, steps, scene.edges)
-    boxes = {box.name: box for box in scene.boxes}
-    start = {together[name]: int(any(boxes[n].kind != "source" for n in names if together[n] == together[name])) for name in names}
+    start = {together[box.name]: 1 for box in scene.boxes if box.kind != "source"}
     columns = _longest(nodes, {(together[a], together[b]) for a, b in steps}, together, start)
-    if any(box.kind == "source" for box in scene.boxes) is False:
-        columns = {name: max(0, column - 1) for name, column in columns.items()}
-    columns = _late(scene, columns, steps, joins, forward)
+    columns = _late(scene, columns, steps, joins)
     used = {column: i for i, column in enumerate(sorted(set(columns.values())))}
     backward = {
         i
         for i, arrow in enumerate(scene.edges)
-        if arrow.kind not in LINKS and i not in forward or columns[arrow.source] >= columns[arrow.target]
+        if (arrow.kind not in LINKS and i not in forward) or columns[arrow.source] >= columns[arrow.target]
     }
     return Ranks({name: used[column] for name, column in columns.items()}, joins, frozenset(backward))
 
@@ -161,7 +158,7 @@ def _longest(
 
 
 def _late(
-    scene: Scene, columns: dict[str, int], steps: set[tuple[str, str]], joins: tuple[Join, ...], forward: set[int]
+    scene: Scene, columns: dict[str, int], steps: set[tuple[str, str]], joins: tuple[Join, ...]
 ) -> dict[str, int]:
     """Losses in a column of their own behind everything else, and what only they take right before them."""
     kind = {box.name: box.kind for box in scene.boxes} | {join.name: "join" for join in joins}

@@ -28,7 +28,7 @@ ways in which a call takes weights from elsewhere: slowly, once, or the same one
 
 @dataclass(frozen=True)
 class Number:
-    """A number that may change over time: in words, shortest words, and samples over the training (none if constant)."""
+    """A number that may change over time: in words, in the fewest, and samples over the training (none if constant)."""
 
     text: str
     short: str
@@ -175,7 +175,9 @@ def _what(node: Node) -> str:
     """`encoder`, `ema of f`: the op, and for a link what it links to."""
     if node.of is None:
         return node.op.name
-    return {"ema": "EMA of", "share": "same weights as"}.get(node.op.name, f"{node.op.name} copy of") + f" {node.of.node}"
+    return {"ema": "EMA of", "share": "same weights as"}.get(
+        node.op.name, f"{node.op.name} copy of"
+    ) + f" {node.of.node}"
 
 
 def _badges(graph: Graph, node: Node) -> Iterator[Badge]:
@@ -285,7 +287,9 @@ def _legend(boxes: list[Box], edges: tuple[Arrow, ...]) -> tuple[tuple[str, str]
     kinds = {arrow.kind for arrow in edges}
     found = [(kind, _EDGE_LEGEND[kind]) for kind in EDGE_KINDS if kind in kinds]
     found += [("stop", "gradient stops")] if any(arrow.stops for arrow in edges) else []
-    found += [("state", "state: read gives the value from before the step")] if any(b.kind == "state" for b in boxes) else []
+    found += (
+        [("state", "state: read gives the value from before the step")] if any(b.kind == "state" for b in boxes) else []
+    )
     marks = {badge.kind for box in boxes for badge in box.badges}
     found += [("represent", "what evaluation takes")] if "represent" in marks else []
     found += [("moment", "when it is updated")] if "moment" in marks else []

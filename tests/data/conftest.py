@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,15 @@ RECIPES = Path(__file__).parents[2] / "graphs" / "recipes"
 
 def recipe_steps(name: str) -> dict[str, Any]:
     return yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))["steps"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The tensors here are small: more threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

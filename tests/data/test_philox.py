@@ -18,9 +18,7 @@ from graphssl.data.philox import Draws, key_of, permutation, philox, uniforms
         ),
     ],
 )
-def test_it_gives_the_known_answers(
-    counter: tuple[int, ...], key: tuple[int, int], expected: tuple[int, ...]
-) -> None:
+def test_it_gives_the_known_answers(counter: tuple[int, ...], key: tuple[int, int], expected: tuple[int, ...]) -> None:
     assert tuple(philox(key, np.array(counter, dtype=np.uint64)).tolist()) == expected
 
 

@@ -10,6 +10,11 @@ import torch
 from torch import Tensor
 
 
+def average(outputs: Sequence[Any]) -> Any:
+    """One named tuple with the mean of each field."""
+    return type(outputs[0])(*(torch.stack(list(values)).mean() for values in zip(*outputs, strict=True)))
+
+
 def joint(module: Callable[[Tensor], Any], views: Sequence[Tensor]) -> list[Any]:
     """One call on all views together (BatchNorm sees them all), split again; outputs may be dicts of ports."""
     out, rows = module(torch.cat(list(views))), [len(view) for view in views]

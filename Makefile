@@ -1,0 +1,41 @@
+# Two commands do all set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all check format schema clean
+
+$(VENV)/.installed: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed  ## train, evaluate and draw a method on generated images
+	$(BIN)/graphssl demo --out runs/demo
+
+test: $(VENV)/.developing  ## the tests without the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
+
+test-all: $(VENV)/.developing  ## every test that runs on this machine
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.developing  ## format, lint, types
+	$(BIN)/ruff format --check graphssl tests benchmarks setup.py
+	$(BIN)/ruff check graphssl tests benchmarks setup.py
+	$(BIN)/mypy
+
+format: $(VENV)/.developing
+	$(BIN)/ruff format graphssl tests benchmarks setup.py
+	$(BIN)/ruff check --fix graphssl tests benchmarks setup.py
+
+schema: $(VENV)/.installed  ## write schemas/graph.schema.json and docs/ops.md again
+	$(BIN)/python -m graphssl schema -o schemas/graph.schema.json
+	$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,254 @@
+"""The last layer of checks: the module is built and run forward and backward on the meta device.
+
+No memory is taken for tensors and nothing is computed, so that a large model takes about a second, yet every shape and
+every way of the gradient is the real one. Leaves no global state behind.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from graphssl.checks.flow import head, is_teacher, place
+from graphssl.checks.recipe import recipe_findings
+from graphssl.compiler.build import build
+from graphssl.compiler.output import StepOutput
+from graphssl.ir.graph import Graph, Node
+from graphssl.ir.types import Edge, Value
+from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.spec import Ref
+
+SAMPLES = 4
+_BUG = "this is a bug in graphssl, please report it"
+
+
+def dry_run(graph: Graph) -> list[Finding]:
+    """Findings of one step of a graph that has no static errors."""
+    unknown = [finding for node in graph for finding in _unknown_arch(node)]
+    if unknown:
+        return unknown
+    with _meta():
+        step, found = _step(graph)
+        if step is None:
+            return found
+        found = [*_contradictions(graph, step), *_gradients(graph, step.module)]
+        if graph.train and not found:
+            found += recipe_findings(graph, step.module)
+    return found
+
+
+def measure(graph: Graph) -> dict[str, dict[str, Any]]:
+    """Shapes and sizes per node, from a step on the meta device; empty when the step fails.
+
+    NODE -> {"outputs": {PORT: [shape per view, ["b", 2048]]}, "parameters": count, "trainable": count, "buffers": count}.
+    """
+    with _meta():
+        step, _ = _step(graph)
+        if step is None:
+            return {}
+        return {node.name: _measured(node, step) for node in graph}
+
+
+def _measured(node: Node, step: _Step) -> dict[str, Any]:
+    owner = _owner(step.module, node)
+    parameters = list(owner.parameters()) if owner else []
+    return {
+        "outputs": {port: [_sample_axis(shape) for shape in step.shapes(node, port)] for port in node.outputs},
+        "parameters": sum(p.numel() for p in parameters),
+        "trainable": sum(p.numel() for p in parameters if p.requires_grad),
+        "buffers": sum(b.numel() for b in owner.buffers()) if owner else 0,
+    }
+
+
+def _sample_axis(shape: tuple[int, ...]) -> list[int | str]:
+    return ["b" if i == 0 and size == SAMPLES else size for i, size in enumerate(shape)]
+
+
+# One step
+
+
+@dataclass(frozen=True)
+class _Step:
+    module: nn.Module
+    out: StepOutput
+
+    def shapes(self, node: Node, port: str) -> list[tuple[int, ...]]:
+        value = self.out.values[_kept(node, port)]
+        return [tuple(x.shape) for x in (value if isinstance(value, list) else [value])]
+
+
+@contextmanager
+def _meta() -> Iterator[None]:
+    """The meta device as the default one; random state and warnings as before."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _step(graph: Graph) -> tuple[_Step | None, list[Finding]]:
+    """The module after a forward and a backward, or what went wrong."""
+    graph = _without_downloads(graph)
+    try:
+        module = build(graph, 100, 10)
+    except Exception as error:
+        return None, [_failure(graph, "build-failed", "cannot be built", error)]
+    try:
+        keep = [_kept(node, port) for node in graph for port in node.outputs]
+        out = module(_views(graph), step=0, keep=keep)
+        if isinstance(out.loss, Tensor) and out.loss.requires_grad:
+            out.loss.backward()
+    except Exception as error:
+        return None, [_failure(graph, "run-failed", "cannot run", error)]
+    return _Step(module, out), []
+
+
+def _kept(node: Node, port: str) -> str:
+    return str(Ref(node.name, None if port == node.signature.default_port() else port, node.span))
+
+
+def _without_downloads(graph: Graph) -> Graph:
+    """The graph with random weights where it asks for pretrained ones."""
+
+    def random(node: Node) -> Node:
+        return replace(node, attrs={**node.attrs, "pretrained": False}) if node.attrs.get("pretrained") else node
+
+    return replace(graph, nodes={name: random(node) for name, node in graph.nodes.items()})
+
+
+def _views(graph: Graph) -> dict[str, Any]:
+    """What the data side would give, by source."""
+    return {node.name: _input(node.outputs[node.signature.default_port()]) for node in graph.sources()}
+
+
+def _input(edge: Edge) -> Any:
+    tensors = [_tensor(value) for value in edge.values]
+    return tensors if edge.listed else tensors[0]
+
+
+def _tensor(value: Value) -> Tensor:
+    kinds = {"label": torch.int64, "mask": torch.bool}
+    shape = [axis if isinstance(axis, int) else SAMPLES for axis in value.axes]
+    return torch.zeros(shape, dtype=kinds.get(value.kind, torch.float32))
+
+
+# What went wrong
+
+
+def _unknown_arch(node: Node) -> Iterator[Finding]:
+    arch = node.attrs.get("arch")
+    if isinstance(arch, str) and not timm.is_model(arch):
+        help = did_you_mean(arch.partition(".")[0], timm.list_models())
+        yield Finding("unknown-arch", f"timm has no model `{arch}`", node.place("arch"), node=node.name, help=help)
+
+
+def _failure(graph: Graph, code: str, what: str, error: Exception) -> Finding:
+    name = getattr(error, "graphssl_node", None)
+    if name not in graph.nodes:
+        message = f"the graph {what}: {_sentence(error)}"
+        return Finding(code, message, head(graph), help=_BUG)
+    node = graph.nodes[name]
+    span = node.span
+    if " unexpected keyword argument '" in str(error):
+        word = str(error).rpartition(" unexpected keyword argument '")[2].partition("'")[0]
+        args = node.attrs.get("args")
+        if isinstance(args, dict) and word in args:
+            span = place(graph, "nodes", name, "args", word)
+    arrived = _arrived(graph, node, error) if code == "run-failed" else ""
+    message = f"`{name}` {what}{f' on {arrived}' if arrived else ''}: {_sentence(error)}"
+    return Finding(code, message, span, node=name)
+
+
+def _sentence(error: Exception) -> str:
+    """The exception's message as one sentence without a stop."""
+    text = str(error).strip() or type(error).__name__
+    line = text.splitlines()[0].strip().rstrip(".:")
+    line = line if len(line) <= 300 else f"{line[:299]}…"
+    return line if line[:2].isupper() else line[:1].lower() + line[1:]
+
+
+def _arrived(graph: Graph, node: Node, error: Exception) -> str:
+    """The inputs of a node with the shapes they had in the generated forward: `f` (4 2048)."""
+    names: dict[str, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith("<graphssl ") and frame.f_code.co_name == "forward":
+            names = frame.f_locals
+    words = []
+    for _, ref in node.refs():
+        word = ref.node.replace("/", "_")
+        value = names.get(word, names.get(f"{word}_"))
+        if isinstance(value, dict):
+            value = value.get(graph.port(ref))
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, Tensor):
+            words.append(f"`{ref}` ({' '.join(map(str, value.shape))})")
+    return ", ".join(dict.fromkeys(words))
+
+
+# What was measured
+
+
+def _contradictions(graph: Graph, step: _Step) -> Iterator[Finding]:
+    """Nodes whose measured shapes are not what the types say."""
+    widths: dict[str, int] = {}
+    for node in graph:
+        for port, edge in node.outputs.items():
+            shapes = step.shapes(node, port)
+            if any(value.kind == "unknown" for value in edge.values):
+                continue
+            agree = len(shapes) == len(edge.values) and all(
+                _agrees(value, shape, widths) for value, shape in zip(edge.values, shapes, strict=True)
+            )
+            if not agree:
+                words = ", ".join(f"({' '.join(map(str, shape))})" for shape in shapes[:3])
+                message = f"`{_kept(node, port)}` should be {edge}, but one step on {SAMPLES} samples gives {words}"
+                yield Finding("shape-contradiction", message, node.span, node=node.name, help=_BUG)
+
+
+def _agrees(value: Value, shape: tuple[int, ...], widths: dict[str, int]) -> bool:
+    if len(shape) != len(value.axes):
+        return False
+    for axis, size in zip(value.axes, shape, strict=True):
+        if axis in ("b", "B"):
+            expected = SAMPLES
+        elif isinstance(axis, int):
+            expected = axis
+        else:  # the width of a node is one number everywhere; counts of tokens and pixels differ between views
+            expected = widths.setdefault(axis, size) if axis.endswith(".d") else size
+        if size != expected:
+            return False
+    return True
+
+
+def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
+    """Trainable parameters that no loss reaches, and gradient where none may be."""
+    for node in graph:
+        owner = _owner(module, node)
+        if owner is None:
+            continue
+        if is_teacher(node):
+            if any(p.requires_grad or p.grad is not None for p in owner.parameters()):
+                message = f"gradient reaches the weights of the teacher `{node.name}`"
+                yield Finding("gradient-into-teacher", message, node.span, node=node.name, help=_BUG)
+            continue
+        named = [(name, p) for name, p in owner.named_parameters() if p.requires_grad]
+        without = [name for name, p in named if p.grad is None]
+        if without:
+            more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+            words = ", ".join(f"`{name}`" for name in without[:3]) + more
+            message = f"no loss reaches {len(without)} of {len(named)} parameters of `{node.name}`: {words}"
+            help = "use an output that depends on them, or take a model without these parts"
+            yield Finding("no-gradient", message, node.span, node=node.name, help=help)
+
+
+def _owner(module: nn.Module, node: Node) -> nn.Module | None:
+    """The torch module that belongs to a node, if it has one of its own."""
+    found = module._modules.get(node.name.replace("/", "_"))
+    return found

@@ -1,0 +1,57 @@
+"""A scene in Graphviz's DOT language, for those who want to lay it out themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphssl.views.escape import dot as text
+from graphssl.views.scene import Arrow, Box, Scene
+from graphssl.views.svg import HUES
+
+_SHAPES = {"state": "cylinder", "total": "circle", "pure": "box"}
+_STYLES = {"gradient": "solid", "data": "dashed", "write": "dashed", "ema": "dotted", "copy": "dotted", "share": "bold"}
+
+
+def dot(scene: Scene) -> str:
+    """The drawing as DOT text."""
+    return "\n".join(_lines(scene)) + "\n"
+
+
+def _lines(scene: Scene) -> Iterator[str]:
+    yield f"digraph {text(scene.name)} {{"
+    yield f'  graph [rankdir=LR, label={text(scene.title)}, labelloc=t, fontname="Helvetica"];'
+    yield '  node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11];'
+    yield '  edge [fontname="Helvetica", fontsize=9];'
+    for box in scene.boxes:
+        hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
+        style = ', style="filled"' if shape != "box" else ""
+        look = f'shape={shape}{style}, color="{hue}", fillcolor="{hue}29"'
+        yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"
+    for arrow in scene.edges:
+        yield f"  {text(arrow.source)} -> {text(arrow.target)} [{', '.join(_attributes(arrow))}];"
+    for arrow in scene.edges:
+        if arrow.kind == "ema":
+            yield f"  {{ rank=same; {text(arrow.source)}; {text(arrow.target)}; }}"
+    yield "}"
+
+
+def _label(box: Box) -> str:
+    badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
+    return "\n".join([box.name, *box.lines, *badges])
+
+
+def _attributes(arrow: Arrow) -> Iterator[str]:
+    words = arrow.label
+    if arrow.number:
+        weight = "" if arrow.number.text == "1" else f"× {arrow.number.short}"
+        words = f"m = {arrow.number.short}" if arrow.kind == "ema" else weight
+    yield f"label={text(words)}"
+    yield f"style={_STYLES[arrow.kind]}"
+    if arrow.kind in ("ema", "copy", "share"):
+        yield f'color="{HUES["share" if arrow.kind == "share" else "ema"]}", constraint=false'
+    if arrow.kind == "write":
+        yield f'color="{HUES["state"]}"'
+    if arrow.kind == "share":
+        yield "dir=none"
+    if arrow.stops:
+        yield "arrowhead=normaltee"

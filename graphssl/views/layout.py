@@ -1,0 +1,73 @@
+"""A scene with places: every box, stroke and label in pixels. Renderers only draw what stands here.
+
+Between two columns lie, from left to right: room for links that run round a box, labels, curves, arrowheads. Boxes
+stand in columns only and edges change height between columns only, so no edge can cross a box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphssl.views.describe import clipped
+from graphssl.views.figure import Label, Layout, Swatch, moved
+from graphssl.views.heights import bodies, heights
+from graphssl.views.layers import layers
+from graphssl.views.measure import LINE, NAME, SMALL, text_width
+from graphssl.views.ranks import ranks
+from graphssl.views.routes import Routes
+from graphssl.views.scene import Scene
+
+MARGIN = 20
+
+
+def layout(scene: Scene) -> Layout:
+    """Places for everything in `scene`; the same scene always gives the same places."""
+    found = layers(scene, ranks(scene))
+    sizes = bodies(scene, found)
+    ys, spans = heights(found, sizes)
+    routes = Routes(scene, found, sizes, ys, spans)
+    routes.run()
+    titles = _titles(scene)
+    top = MARGIN + 44 - routes.top
+    body = max(routes.right, max((label.rectangle[2] for label in titles), default=0.0) - MARGIN, 380.0)
+    legend, swatches, height = _legend(scene, body, routes.bottom + top + 30)
+    dx, dy = MARGIN + max(0.0, (body - routes.right) / 2), top
+    return Layout(
+        scene=scene,
+        width=round(body + 2 * MARGIN),
+        height=round(height),
+        boxes=tuple(
+            replace(b, x=b.x + dx, y=b.y + dy, ports=tuple((text, y + dy) for text, y in b.ports)) for b in routes.boxes
+        ),
+        strokes=tuple(
+            replace(s, path=moved(s.path, (dx, dy)), stop=(s.stop[0] + dx, s.stop[1] + dy) if s.stop else None)
+            for s in routes.strokes
+        ),
+        labels=(*titles, *(replace(t, x=t.x + dx, y=t.y + dy) for t in routes.labels), *legend),
+        bands=tuple(replace(b, x=b.x + dx, y=b.y + dy) for b in routes.bands),
+        dots=tuple((x + dx, y + dy) for x, y in routes.dots),
+        sparks=tuple(replace(s, x=s.x + dx, y=s.y + dy) for s in routes.sparks),
+        swatches=swatches,
+    )
+
+
+def _titles(scene: Scene) -> tuple[Label, ...]:
+    under = " · ".join(part for part in (scene.name, scene.paper) if part)
+    return (
+        Label(clipped(scene.title, 90), MARGIN, MARGIN + 13, "start", "title", NAME + 3),
+        Label(clipped(under, 120), MARGIN, MARGIN + 30, "start", "subtitle", LINE),
+    )
+
+
+def _legend(scene: Scene, width: float, y: float) -> tuple[tuple[Label, ...], tuple[Swatch, ...], float]:
+    """Entries in rows no wider than the drawing, and where the canvas ends."""
+    labels, swatches = [], []
+    x = float(MARGIN)
+    for kind, text in scene.legend:
+        room = 42 + text_width(text, SMALL) + 18
+        if x > MARGIN and x + room > MARGIN + width + 18:
+            x, y = float(MARGIN), y + 20
+        swatches.append(Swatch(kind, x, y))
+        labels.append(Label(text, x + 42, y + 3.5, "start", "legend"))
+        x += room
+    return tuple(labels), tuple(swatches), y + (10 if scene.legend else 0) + MARGIN

@@ -1,0 +1,63 @@
+"""A scene as a Mermaid flowchart, as GitHub renders it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphssl.views.escape import mermaid as text
+from graphssl.views.escape import mermaid_title
+from graphssl.views.scene import Arrow, Box, Scene
+from graphssl.views.svg import HUES
+
+_SHAPES = {"state": ("[(", ")]"), "pure": ("([", "])"), "total": ("((", "))"), "source": ("[", "]")}
+_LINES = {"gradient": "-->", "data": "-.->", "write": "-.->", "ema": "-.->", "copy": "-.->", "share": "==="}
+
+
+def mermaid(scene: Scene) -> str:
+    """The drawing as Mermaid text."""
+    return "\n".join(_lines(scene)) + "\n"
+
+
+def _lines(scene: Scene) -> Iterator[str]:
+    ids = {box.name: f"n{i}" for i, box in enumerate(scene.boxes)}
+    yield from ("---", f"title: {mermaid_title(scene.title)}", "---", "flowchart LR")
+    for lane, name in scene.lanes:
+        boxes = [box for box in scene.boxes if box.lane == lane]
+        framed = lane in ("student", "teacher", "state")
+        if framed:
+            yield f'  subgraph lane_{lane}["{text(name)}"]'
+        for box in boxes:
+            left, right = _SHAPES.get(box.kind, ("(", ")"))
+            yield f'  {"  " if framed else ""}{ids[box.name]}{left}"{_label(box)}"{right}:::{lane}'
+        if framed:
+            yield "  end"
+    for arrow in scene.edges:
+        words = _words(arrow)
+        label = f'|"{text(words)}"|' if words else ""
+        yield f"  {ids[arrow.source]} {_LINES[arrow.kind]}{label} {ids[arrow.target]}"
+    framed_lanes = [f"lane_{lane}" for lane, _ in scene.lanes if lane in ("student", "teacher", "state")]
+    if framed_lanes:
+        yield f"  classDef ground fill:none,stroke:{HUES['source']}"
+        yield f"  class {','.join(framed_lanes)} ground"
+    for kind in ("ema", "copy", "share", "write"):
+        numbers = [str(i) for i, arrow in enumerate(scene.edges) if arrow.kind == kind]
+        hue = HUES[{"copy": "ema", "write": "state"}.get(kind, kind)]
+        if numbers:
+            yield f"  linkStyle {','.join(numbers)} stroke:{hue},stroke-width:2px"
+    for lane, _ in scene.lanes:
+        yield f"  classDef {lane} fill:{HUES[lane]}29,stroke:{HUES[lane]}"
+
+
+def _label(box: Box) -> str:
+    badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
+    return "<br/>".join([f"<b>{text(box.name)}</b>", *map(text, (*box.lines, *badges))])
+
+
+def _words(arrow: Arrow) -> str:
+    """What is written on an edge."""
+    if arrow.number and arrow.kind == "gradient":
+        return "" if arrow.number.text == "1" else f"× {arrow.number.short}"
+    known = {"ema": "EMA, m = ", "copy": "copy", "share": "same weights", "write": "write, "}
+    label = arrow.number.short if arrow.number else arrow.label
+    words = (known.get(arrow.kind, "") + label).removesuffix(", ")
+    return " ".join([*([words] if words else []), *(["(stop-grad)"] if arrow.stops else [])])

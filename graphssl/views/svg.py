@@ -1,0 +1,286 @@
+"""A layout as SVG: one self-contained picture for light and dark, with selectable text and a title on every part.
+
+Arrowheads are drawn, not markers, and colours are plain rules, so that old renderers show the same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphssl.views.escape import xml
+from graphssl.views.figure import Label, Layout, Path, Placed, Spark, Stroke, Swatch
+from graphssl.views.layout import layout
+from graphssl.views.measure import LINE, NAME, SMALL
+from graphssl.views.scene import Arrow, Box, Scene
+
+FONTS = "Helvetica, Arial, 'Liberation Sans', 'Nimbus Sans', 'DejaVu Sans', sans-serif"
+
+HUES = {
+    "student": "#0072b2",
+    "teacher": "#e69f00",
+    "state": "#009e73",
+    "loss": "#d55e00",
+    "source": "#7f8790",
+    "ema": "#cc79a7",
+    "share": "#56b4e9",
+}
+"""One hue a meaning, from the palette of Okabe and Ito, which colour-blind readers tell apart."""
+
+_LIGHT = {"ground": "#ffffff", "text": "#1f2328", "soft": "#59636e", "line": "#1f2328", "quiet": "#6e7781"}
+_DARK = {"ground": "#0d1117", "text": "#e6edf3", "soft": "#9198a1", "line": "#e6edf3", "quiet": "#9198a1"}
+_LATER = {"ema": ("#a8457f", "#e39ac2"), "write": ("#00795a", "#3fc79b"), "share": ("#2a86bd", "#56b4e9")}
+_DASHES = {"data": "5 3.5", "write": "5 3.5", "ema": "1 4", "copy": "7 4 1 4"}
+
+
+def svg(scene: Scene) -> str:
+    """The drawing as an SVG document."""
+    return "\n".join(_lines(layout(scene))) + "\n"
+
+
+def _lines(placed: Layout) -> Iterator[str]:
+    scene = placed.scene
+    size = f'width="{placed.width}" height="{placed.height}" viewBox="0 0 {placed.width} {placed.height}"'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" class="graphssl" {size} role="graphics-document document">'
+    yield f"<title>{xml(scene.title)}</title>"
+    yield f"<style>\n{_style()}\n</style>"
+    yield f'<rect class="ground" width="{placed.width}" height="{placed.height}" rx="8"/>'
+    for band in placed.bands:
+        yield f'<rect class="band {band.lane}" {_at(band.x, band.y, band.width, band.height)} rx="14"/>'
+    order = {kind: i for i, kind in enumerate(("share", "copy", "ema", "write", "data", "gradient"))}
+    for stroke in sorted(placed.strokes, key=lambda s: order[s.kind]):
+        yield from _stroke(stroke, scene)
+    for x, y in placed.dots:
+        yield f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3"><title>one list of views</title></circle>'
+    for box in placed.boxes:
+        yield from _box(box)
+    for spark in placed.sparks:
+        yield _spark(spark)
+    for swatch in placed.swatches:
+        yield _swatch(swatch)
+    for label in placed.labels:
+        yield _label(label)
+    yield "</svg>"
+
+
+def _style() -> str:
+    rules = [
+        f".graphssl text {{ font-family: {FONTS}; font-size: {LINE}px; fill: {_LIGHT['text']}; }}",
+        f".graphssl .name {{ font-size: {NAME}px; font-weight: bold; }}",
+        f".graphssl .title {{ font-size: {NAME + 3}px; font-weight: bold; }}",
+        f"{_all('shape', 'number', 'legend', 'pill', 'port')} {{ font-size: {SMALL}px; }}",
+        ".graphssl .lane { font-size: 10px; font-style: italic; }",
+        ".graphssl .edge, .graphssl .spark { fill: none; stroke-width: 1.5; stroke-linejoin: round; }",
+        ".graphssl .gradient { stroke-width: 1.8; }",
+        ".graphssl .ema, .graphssl .copy { stroke-width: 2.2; stroke-linecap: round; }",
+        ".graphssl .share { stroke-width: 4; }",
+        ".graphssl .stop { stroke-width: 3; }",
+        ".graphssl .spark { stroke-width: 1.2; }",
+        ".graphssl .band { fill-opacity: 0.07; }",
+        ".graphssl .body { fill-opacity: 0.16; stroke-width: 1.4; }",
+        ".graphssl .mark { fill-opacity: 0.25; }",
+    ]
+    rules += [f".graphssl .{kind} {{ stroke-dasharray: {dash}; }}" for kind, dash in _DASHES.items()]
+    for lane in ("student", "teacher", "state", "loss", "source"):
+        rules.append(
+            f".graphssl .band.{lane}, .graphssl .body.{lane}, .graphssl .mark.{lane} {{ fill: {HUES[lane]}; }}"
+        )
+        rules.append(f".graphssl .body.{lane} {{ stroke: {HUES[lane]}; }}")
+    rules.append(f".graphssl .body.broken {{ stroke-dasharray: 4 3; stroke: {HUES['loss']}; }}")
+    rules.append(f".graphssl .mark.broken {{ fill: {HUES['loss']}; }}")
+    dark = "\n".join(f"  {rule}" for rule in _colours(_DARK, 1))
+    return "\n".join([*rules, *_colours(_LIGHT, 0), "@media (prefers-color-scheme: dark) {", dark, "}"])
+
+
+def _all(*names: str) -> str:
+    """A selector of elements of any of these classes."""
+    return ", ".join(f".graphssl .{name}" for name in names)
+
+
+def _colours(ink: dict[str, str], scheme: int) -> list[str]:
+    """Rules that differ between light and dark."""
+    rules = [
+        f".graphssl .ground {{ fill: {ink['ground']}; }}",
+        f".graphssl .under {{ fill: {ink['ground']}; }}",
+        f".graphssl .hollow {{ stroke: {ink['ground']}; }}",
+        f".graphssl text {{ fill: {ink['text']}; }}",
+        f"{_all('what', 'port', 'shape', 'subtitle', 'legend', 'lane')} {{ fill: {ink['soft']}; }}",
+        f".graphssl .gradient, .graphssl .stop {{ stroke: {ink['line']}; }}",
+        f".graphssl .data {{ stroke: {ink['quiet']}; }}",
+        f".graphssl .head.gradient, .graphssl .dot {{ fill: {ink['line']}; }}",
+        f".graphssl .head.data {{ fill: {ink['quiet']}; }}",
+    ]
+    for kind, colours in _LATER.items():
+        also = ", .graphssl .copy, .graphssl .spark" if kind == "ema" else ""
+        rules.append(f".graphssl .{kind}{also} {{ stroke: {colours[scheme]}; }}")
+        also = ", .graphssl .head.copy, .graphssl .number" if kind == "ema" else ""
+        rules.append(f".graphssl .head.{kind}{also} {{ fill: {colours[scheme]}; }}")
+    return [*rules, ".graphssl .head { stroke: none; }"]
+
+
+def _n(value: float) -> str:
+    return f"{round(value, 1):g}"
+
+
+def _at(x: float, y: float, width: float, height: float) -> str:
+    return f'x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}"'
+
+
+def _d(path: Path) -> str:
+    """The path's `d`."""
+    start, *rest = (" ".join(map(_n, point)) for point in path)
+    return f"M{start}" + "".join(
+        f"{'L' if len(p) == 2 else 'C'}{words}" for p, words in zip(path[1:], rest, strict=True)
+    )
+
+
+def _shortened(path: Path, head: str) -> Path:
+    """The path without its last pixels, which the arrowhead covers."""
+    back = {"right": (-6, 0), "left": (6, 0), "down": (0, -6), "up": (0, 6)}.get(head, (0, 0))
+    *front, end = path
+    return (*front, (*end[:-2], end[-2] + back[0], end[-1] + back[1]))
+
+
+def _head(x: float, y: float, head: str) -> str:
+    a, b = {
+        "right": ((-9, -4), (-9, 4)),
+        "left": ((9, -4), (9, 4)),
+        "down": ((-4, -9), (4, -9)),
+        "up": ((-4, 9), (4, 9)),
+    }[head]
+    return f"{_n(x)},{_n(y)} {_n(x + a[0])},{_n(y + a[1])} {_n(x + b[0])},{_n(y + b[1])}"
+
+
+def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
+    arrows = [scene.edges[i] for i in stroke.edges]
+    yield f'<g data-edges="{" ".join(map(str, stroke.edges))}"><title>{xml(chr(10).join(map(_said, arrows)))}</title>'
+    yield f'<path class="edge {stroke.kind}" d="{_d(_shortened(stroke.path, stroke.head))}"/>'
+    if stroke.kind == "share":
+        yield f'<path class="edge hollow" d="{_d(stroke.path)}"/>'
+    if stroke.head:
+        points = _head(stroke.path[-1][-2], stroke.path[-1][-1], stroke.head)
+        yield f'<polygon class="head {stroke.kind}" points="{points}"/>'
+    if stroke.stop:
+        x, y = stroke.stop
+        yield f'<path class="edge stop" d="M{_n(x)} {_n(y - 8)}L{_n(x)} {_n(y + 8)}"/>'
+    yield "</g>"
+
+
+def _said(arrow: Arrow) -> str:
+    """An edge in words, for its title."""
+    ends = f"{arrow.source} → {arrow.target}"
+    what = {
+        "ema": "EMA of the weights, momentum",
+        "copy": "weights copied once",
+        "share": "same weights",
+        "write": "stored for later steps:",
+    }.get(arrow.kind, "weight" if arrow.number else "")
+    stops = ", gradient stops" if arrow.stops else ""
+    return f"{ends}: {' '.join(part for part in (what, arrow.label) if part)}{stops}"
+
+
+def _box(placed: Placed) -> Iterator[str]:
+    box = placed.box
+    yield f'<g class="node" data-node="{xml(box.name)}"><title>{xml(_told(box))}</title>'
+    classes = f"body {box.lane}{' broken' if box.broken else ''}"
+    x, y, width, height = placed.x, placed.y, placed.width, placed.height
+    if box.kind == "state":
+        yield from _cylinder(x, y, width, height, classes)
+    else:
+        radius = {"pure": 18, "total": 18, "source": 3}.get(box.kind, 9)
+        if box.kind == "source" and box.count > 1:
+            yield f'<rect class="{classes}" {_at(x + 4, y - 4, width, height)} rx="{_n(radius)}"/>'
+        yield f'<rect class="under" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
+        yield f'<rect class="{classes}" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
+    yield from _texts(placed)
+    yield "</g>"
+
+
+def _cylinder(x: float, y: float, width: float, height: float, classes: str, ry: float = 7) -> Iterator[str]:
+    top, low = y + ry, y + height - ry
+    arc = f"A{_n(width / 2)} {_n(ry)} 0 0"
+    sides = f"M{_n(x)} {_n(top)}{arc} 1 {_n(x + width)} {_n(top)}V{_n(low)}{arc} 1 {_n(x)} {_n(low)}Z"
+    yield f'<path class="under" d="{sides}"/>'
+    yield f'<path class="{classes}" d="{sides}"/>'
+    yield f'<path class="{classes}" d="M{_n(x)} {_n(top)}{arc} 0 {_n(x + width)} {_n(top)}" style="fill: none"/>'
+
+
+def _texts(placed: Placed) -> Iterator[str]:
+    content, box = placed.content, placed.box
+    middle = placed.x + content.ports / 2 + placed.width / 2
+    rows = 17 + 14 * len(content.lines) + (20 if content.pills else 0)
+    y = placed.y + (placed.height - rows) / 2 + 13 + (4 if box.kind == "state" else 0)
+    yield f'<text class="name" x="{_n(middle)}" y="{_n(y)}" text-anchor="middle">{xml(content.name)}</text>'
+    for i, line in enumerate(content.lines):
+        yield f'<text class="what" x="{_n(middle)}" y="{_n(y + 16 + 14 * i)}" text-anchor="middle">{xml(line)}</text>'
+    for port, at in placed.ports:
+        yield f'<text class="port" x="{_n(placed.x + 7)}" y="{_n(at + 3.5)}">{xml(port)}</text>'
+    left = middle - (sum(w for _, _, w in content.pills) + 4 * (len(content.pills) - 1)) / 2
+    top = y + 8 + 14 * len(content.lines)
+    for kind, text, width in content.pills:
+        yield f'<rect class="mark {"broken" if kind == "broken" else box.lane}" {_at(left, top, width, 16)} rx="8"/>'
+        indent = 20 if kind == "represent" else 6
+        if kind == "represent":
+            yield f'<polygon class="star" points="{_star(left + 11, top + 8)}" fill="#e69f00"/>'
+        yield f'<text class="pill" x="{_n(left + indent)}" y="{_n(top + 11.5)}">{xml(text)}</text>'
+        left += width + 4
+
+
+_STAR = (
+    (0, -6),
+    (1.6, -2.1),
+    (5.7, -1.9),
+    (2.5, 0.8),
+    (3.5, 4.9),
+    (0, 2.6),
+    (-3.5, 4.9),
+    (-2.5, 0.8),
+    (-5.7, -1.9),
+    (-1.6, -2.1),
+)
+
+
+def _star(x: float, y: float) -> str:
+    return " ".join(f"{_n(x + dx)},{_n(y + dy)}" for dx, dy in _STAR)
+
+
+def _told(box: Box) -> str:
+    """A box in words, for its title."""
+    head = f"{box.name}: {box.lines[0]}" if box.lines else box.name
+    attributes = [f"{key}: {value}" for key, value in box.attributes]
+    return "\n".join([head, *([box.doc] if box.doc else []), *attributes, *([box.place] if box.place else [])])
+
+
+def _spark(spark: Spark) -> str:
+    low, high = min(spark.samples), max(spark.samples)
+    step = spark.width / (len(spark.samples) - 1)
+    points = [
+        f"{_n(spark.x + i * step)},{_n(spark.y + spark.height * (1 - (value - low) / (high - low)))}"
+        for i, value in enumerate(spark.samples)
+    ]
+    return f'<polyline class="spark" points="{" ".join(points)}"><title>over the training</title></polyline>'
+
+
+def _label(label: Label) -> str:
+    anchor = "" if label.anchor == "start" else f' text-anchor="{label.anchor}"'
+    return f'<text class="{label.role}" x="{_n(label.x)}" y="{_n(label.y)}"{anchor}>{xml(label.text)}</text>'
+
+
+def _swatch(swatch: Swatch) -> str:
+    x, y, kind = swatch.x, swatch.y, swatch.kind
+    line = f'<path class="edge {kind}" d="M{_n(x)} {_n(y)}L{_n(x + 28)} {_n(y)}"/>'
+    head = f'<polygon class="head {kind}" points="{_head(x + 34, y, "right")}"/>'
+    match kind:
+        case "share":
+            return line + f'<path class="edge hollow" d="M{_n(x)} {_n(y)}L{_n(x + 28)} {_n(y)}"/>'
+        case "stop":
+            stop = f'<path class="edge stop" d="M{_n(x + 17)} {_n(y - 7)}L{_n(x + 17)} {_n(y + 7)}"/>'
+            return f'<path class="edge data" d="M{_n(x)} {_n(y)}L{_n(x + 34)} {_n(y)}"/>{stop}'
+        case "state":
+            return "".join(_cylinder(x + 9, y - 8, 18, 17, "body state", 3))
+        case "represent":
+            return f'<polygon points="{_star(x + 17, y)}" fill="#e69f00"/>'
+        case "moment":
+            return f'<rect class="mark teacher" {_at(x + 4, y - 7, 28, 14)} rx="7"/>'
+        case "broken":
+            return f'<rect class="body loss broken" {_at(x + 4, y - 7, 28, 14)} rx="4"/>'
+    return line + head
