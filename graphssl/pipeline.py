@@ -70,11 +70,12 @@ def load(
     """
     found: list[Finding] = []
     try:
+        ops = registry(tuple(plugins))
         tree = resolve(reference, overrides, found.append)
     except GraphError as error:
         return Method(reference, None, None, None, (*found, *error.findings))
     spec = parse(tree, found.append)
-    graph = lower(spec, registry(tuple(plugins)), found.append)
+    graph = lower(spec, ops, found.append)
     return Method(reference, tree, spec, graph, tuple(found))
 
 

@@ -29,8 +29,8 @@ def check(graph: Graph) -> Iterator[Finding]:
             continue
         if not ours & moving_copies(graph, loss.inputs[right]):
             continue
-        stops = " and no stop-gradient" if loss.given[right].grad else ""
-        message = f"`{loss.name}` has no negatives, no predictor{stops}, so `{loss.inputs[left][0]}` may become constant"
+        lacks = ", no predictor and no stop-gradient" if loss.given[right].grad else " and no predictor"
+        message = f"`{loss.name}` has no negatives{lacks}, so `{loss.inputs[left][0]}` may become constant"
         help = f"add a predictor on the side of `{left}`, a loss with negatives, or a variance term"
         span = loss.inputs[right][0].span
         also = (span, "with the same weights as the other side")

@@ -171,7 +171,8 @@ def _sentence(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0].strip().rstrip(".:")
     line = line if len(line) <= 300 else f"{line[:299]}…"
-    return line if line[:2].isupper() else line[:1].lower() + line[1:]
+    word = line.split(" ", 1)[0]
+    return line[:1].lower() + line[1:] if word[1:].isalpha() and word[1:].islower() else line
 
 
 def _arrived(graph: Graph, node: Node, error: Exception) -> str:
@@ -196,9 +197,13 @@ def _arrived(graph: Graph, node: Node, error: Exception) -> str:
 
 
 def _contradictions(graph: Graph, step: _Step) -> Iterator[Finding]:
-    """Nodes whose measured shapes are not what the types say."""
+    """Nodes whose measured shapes are not what the types say, though those of their inputs are."""
     widths: dict[str, int] = {}
+    wrong: set[str] = set()
     for node in graph:
+        if any(ref.node in wrong for _, ref in node.refs()):
+            wrong.add(node.name)
+            continue
         for port, edge in node.outputs.items():
             shapes = step.shapes(node, port)
             if any(value.kind == "unknown" for value in edge.values):
@@ -207,6 +212,7 @@ def _contradictions(graph: Graph, step: _Step) -> Iterator[Finding]:
                 _agrees(value, shape, widths) for value, shape in zip(edge.values, shapes, strict=True)
             )
             if not agree:
+                wrong.add(node.name)
                 words = ", ".join(f"({' '.join(map(str, shape))})" for shape in shapes[:3])
                 message = f"`{_kept(node, port)}` should be {edge}, but one step on {SAMPLES} samples gives {words}"
                 yield Finding("shape-contradiction", message, node.span, node=node.name, help=_BUG)

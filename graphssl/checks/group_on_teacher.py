@@ -25,8 +25,8 @@ def check(graph: Graph) -> Iterator[Finding]:
             continue
         span = place(graph, "train", "groups", rule.name, "node")
         owner = node.root if node.root and (is_teacher(node) or node.kind == "link") else None
-        what = "a teacher" if is_teacher(node) else "without weights of its own"
-        message = f"group `{rule.name}` names `{node.name}`, which is {what}, so no optimizer trains it"
+        what = "is a teacher" if is_teacher(node) else "has no weights of its own"
+        message = f"group `{rule.name}` names `{node.name}`, which {what}, so no optimizer trains it"
         help = f"name `{owner}`, whose weights are trained" if owner else "name a module"
         also = (node.span, f"`{node.name}` is `{node.op.name}`")
         yield Finding("group-on-teacher", message, span, node=node.name, help=help, also=also)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphssl.checks.flow import complete, head
+from graphssl.checks.flow import complete, head, misspelt
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
 from graphssl.language.explanation import Explanation
@@ -20,7 +20,7 @@ EXPLAIN = Explanation(
 
 
 def check(graph: Graph) -> Iterator[Finding]:
-    if complete(graph) and graph.represent is None:
+    if complete(graph) and graph.represent is None and not misspelt(graph):
         encoders = [node.name for node in graph.of_kind("module")]
         help = f"add `represent: {encoders[0]}`" if encoders else "add `represent: NODE`"
         message = "the graph has no `represent`, so there is nothing to evaluate"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphssl.checks.flow import head
+from graphssl.checks.flow import head, misspelt
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
 from graphssl.language.explanation import Explanation
@@ -20,6 +20,6 @@ EXPLAIN = Explanation(
 
 
 def check(graph: Graph) -> Iterator[Finding]:
-    if graph.nodes and "train" not in graph.spec.tree:
+    if graph.nodes and "train" not in graph.spec.tree and not misspelt(graph):
         help = "add `train: {optimizer: adamw, lr: 1e-3, epochs: 100, batch_size: 256}`"
         yield Finding("no-train", "the graph has no `train`", head(graph), severity="advice", help=help)

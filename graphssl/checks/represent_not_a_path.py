@@ -28,7 +28,8 @@ def check(graph: Graph) -> Iterator[Finding]:
     if reason is None or node.kind == "source":  # a source is no features, which is another finding
         return
     also = (reason[0].span, reason[1])
-    message = f"`{ref}` cannot be computed from one image, because of `{reason[0].name}`"
+    why = f"it {reason[1]}" if reason[0] is node else f"`{reason[0].name}` {reason[1]}"
+    message = f"`{ref}` cannot be computed from one image: {why}"
     help = "name a node that is reached from an image through single inputs, such as the encoder"
     yield Finding("represent-not-a-path", message, ref.span, node=ref.node, help=help, also=also)
 
@@ -46,7 +47,7 @@ def _obstacle(graph: Graph, node: Node) -> tuple[Node, str] | None:
         if any(value.gathered for edge in node.outputs.values() for value in edge.values):
             return node, "holds the images of all ranks"
         if len({_way(graph, ref) for ref in refs}) > 1:
-            return node, "its inputs were computed in different ways"
+            return node, "joins inputs that were computed in different ways"
         node = graph.nodes[refs[0].node]
     return None
 

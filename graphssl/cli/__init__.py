@@ -152,6 +152,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate.add_argument("out", metavar="RUN", help="run folder")
     evaluate.add_argument("--data", metavar="DATA", required=True, help=DATA)
     evaluate.add_argument("--format", choices=["text", "json"], default="text")
+    evaluate.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
     evaluate.add_argument("--k", type=int, default=20, help="neighbours; default: 20")
     evaluate.add_argument("--temperature", type=float, default=0.07, help="of the vote; default: 0.07")
     evaluate.add_argument("--features", choices=["encoder", "random", "pixels"], default="encoder",

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from graphssl.language.diagnostics import has_errors, render_text
+from graphssl.language.diagnostics import GraphError, has_errors, render_text
 from graphssl.pipeline import load
 
 
@@ -16,10 +16,11 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.epochs is not None:
         overrides.append(f"train.epochs={arguments.epochs:g}")
     method = load(arguments.method, overrides, plugins=arguments.plugin)
-    method.checked_graph()
-    findings = method.findings
-    if findings:
-        print(render_text([f for f in findings if f.severity != "advice" or has_errors(findings)]), file=sys.stderr)
+    method.checked_graph()  # errors that need no torch are told before it is imported
+    if has_errors(method.findings):
+        raise GraphError(method.findings)
+    if warnings := [finding for finding in method.findings if finding.severity == "warning"]:
+        print(render_text(warnings), file=sys.stderr)
     from graphssl.runtime.train import Options
     from graphssl.runtime.train import train as run
 
@@ -55,6 +56,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         features=arguments.features,
         device=arguments.device,
         workers=arguments.workers,
+        plugins=arguments.plugin,
     )
     if arguments.format == "json":
         print(json.dumps(result))

@@ -1,8 +1,8 @@
 """`shapes`: a small labelled data set that is drawn, not downloaded.
 
-Ten kinds of shape, one per image, that differ in outline only. Everything else is nuisance: colours, place, size,
-rotation, the background's gradient, blotches, lines and noise. Comparing pixels therefore says little about the
-class, while the augmentations that self-supervised methods use leave the outline recognisable.
+Ten kinds of shape, four of one kind per image, that differ in outline only. Everything else is nuisance: colours,
+places, sizes, rotations, the background's gradient, blotches and noise. Comparing pixels therefore says little about
+the class, while any crop that self-supervised methods take still shows outlines of the class.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from graphssl.data.philox import key_of, uniforms
 SIZE = 32
 COUNT = 8000
 _OVERSAMPLE = 4  # shapes are drawn this many times as large, then averaged down
-_LINES = 3
-_MIN_CONTRAST = 0.25  # between the luminance of the shape and of the background around it
+_NOISE = 0.03
+_MIN_CONTRAST = 0.4  # between the luminance of the shape and of the background around it
 
 Floats = NDArray[np.float64]
 Polygon = list[tuple[float, float]]
@@ -131,42 +131,38 @@ def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.
     colour = _contrasting(colour, (background * (1 - mask)).sum(axis=(1, 2)) / max((1 - mask).sum(), 1.0))
     shade = 1 + 0.25 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
     image = background * (1 - mask) + colour[:, None, None] * shade * mask
-    image += (0.02 + 0.10 * next(u)) * (noise - 0.5) * 2
+    image += _NOISE * (noise - 0.5) * 2
     pixels: NDArray[np.uint8] = (image.clip(0, 1) * 255).round().astype(np.uint8)
     return pixels
 
 
 def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
-    """How much of each pixel the shape covers, [size size], about 45 to 80 % of the image wide, anywhere in it."""
-    width = size * (0.58 + 0.24 * next(u))
-    room = (size - width) / 2
-    middle = [size / 2 + room * (2 * next(u) - 1) for _ in range(2)]
-    angle = 2 * math.pi * next(u)
+    """How much of each pixel the shapes cover, [size size]: one in each quarter, each turned by an angle of its own."""
     canvas = Image.new("L", (size * _OVERSAMPLE, size * _OVERSAMPLE))
     pen = ImageDraw.Draw(canvas)
-    for outline, ink in ((OUTLINES[shape], 255), (_HOLE if shape == "ring" else None, 0)):
-        if outline:
-            points = _turned(outline, angle)
-            pen.polygon(
-                [tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q, strict=True)) for q in points], ink
-            )
+    usual = size * (0.40 + 0.10 * next(u))
+    shift = [0.2 * next(u) - 0.1 for _ in range(2)]
+    for quarter in ((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
+        width = usual * (0.9 + 0.2 * next(u))
+        middle = [size * (q + s + 0.12 * (next(u) - 0.5)) for q, s in zip(quarter, shift, strict=True)]
+        angle = 2 * math.pi * next(u)
+        for outline, ink in ((OUTLINES[shape], 255), (_HOLE if shape == "ring" else None, 0)):
+            if outline:
+                points = _turned(outline, angle)
+                pen.polygon(
+                    [tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q, strict=True)) for q in points],
+                    ink,
+                )
     return np.asarray(canvas.reduce(_OVERSAMPLE), dtype=np.float64) / 255
 
 
 def _background(u: Iterator[float], size: int) -> Floats:
-    """A gradient between two colours, some soft blotches and a few faint lines, [3 size size]."""
+    """A gradient between two colours with some soft blotches, [3 size size]."""
     first = _colour(u)
     second = first + 0.5 * (np.array([next(u), next(u), next(u)]) - 0.5)
     share = 0.5 + 0.5 * _ramp(2 * math.pi * next(u), size)
     image = first[:, None, None] * (1 - share) + second[:, None, None] * share
-    image += 0.12 * next(u) * _blotches(u, size)
-    canvas = Image.new("L", (size * 2, size * 2))
-    pen = ImageDraw.Draw(canvas)
-    for _ in range(_LINES):
-        ends = [2 * size * (1.4 * next(u) - 0.2) for _ in range(4)]
-        pen.line(ends, fill=int(255 * next(u)), width=max(size // 12, 1))
-    lines = np.asarray(canvas.reduce(2), dtype=np.float64) / 255
-    return image + 0.25 * (2 * next(u) - 1) * lines
+    return image + 0.12 * next(u) * _blotches(u, size)
 
 
 def _blotches(u: Iterator[float], size: int) -> Floats:

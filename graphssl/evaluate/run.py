@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
 
 
-def load_run(path: str | Path, *, random: bool = False) -> tuple[Method, nn.Module]:
+def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] = ()) -> tuple[Method, nn.Module]:
     """The method of a run and its module with the weights of the last checkpoint (or, `random`, the first)."""
     folder = RunFolder(path)
     folder.require()
-    method = load(str(folder.method_file))
+    method = load(str(folder.method_file), plugins=plugins)
     recipe = method.checked_graph().train
     torch.manual_seed(recipe.seed if recipe else 0)
     module = compile_method(method)
@@ -47,12 +48,13 @@ def knn_of_run(
     features: str = "encoder",
     device: str | None = None,
     workers: int = 0,
+    plugins: Sequence[str] = (),
 ) -> dict[str, Any]:
     """kNN accuracy on the test split, with the settings that it depends on.
 
     features: `encoder` (the run's), `random` (the same before training), or `pixels`.
     """
-    method, module = load_run(path, random=features == "random")
+    method, module = load_run(path, random=features == "random", plugins=plugins)
     graph = method.checked_graph()
     if graph.represent is None:
         raise RunError(f"`{graph.name}` has no `represent:`, so there are no features to evaluate")

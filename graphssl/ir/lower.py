@@ -120,7 +120,8 @@ class _Lowering:
                 return
             if target in seen:
                 draft.broken = True
-                self.find("link-cycle", f"`of` goes round in a circle at `{target}`", tree.span, name)
+                message, help = f"`of` goes round in a circle at `{target}`", "link one of them to a module"
+                self.find("link-cycle", message, tree.span, name, help)
                 return
             seen.add(target)
             current = self.drafts[target]
@@ -148,9 +149,9 @@ class _Lowering:
             fields |= {key: replace(kind, default=None) for key, kind in draft.signature.attrs.items()}
         if draft.broken and issubclass(draft.op, Link):
             return
-        values = read_fields(
-            body.without(*wiring), fields, "", self._named(name), what=f"`{draft.op.name}`"
-        )
+        of = f" of `{draft.root}` ({draft.signature.name})" if draft.signature is not draft.op else ""
+        what = f"`{draft.op.name}`{of}"
+        values = read_fields(body.without(*wiring), fields, "", self._named(name), what)
         if values is INVALID:
             draft.broken = True
             return
@@ -265,7 +266,9 @@ class _Lowering:
             outputs = {port: Edge((UNKNOWN,)) for port in ports}
         else:
             if issubclass(draft.op, Loss) and draft.op.paired:
-                pairs = pairs_of(draft.op, draft.attrs, draft.inputs, given, name, draft.spec.span, self.report)
+                written = draft.spec.body.get("pairs")
+                span = written.span if written else draft.spec.span
+                pairs = pairs_of(draft.op, draft.attrs, draft.inputs, given, name, span, self.report)
             outputs = self.inferred(draft, given, ports, pairs)
         return Node(
             name=name,

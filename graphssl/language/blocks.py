@@ -94,6 +94,8 @@ def _instance(entry: Entry, node: Mapping, blocks: Mapping, outs: dict[str, str]
         return [entry]
     scope = _scope(entry, node, block, report)
     arguments = _arguments(entry, node, block, report)
+    if arguments is None:
+        return [entry]
     outs[entry.key] = f"{entry.key}/{out.value}"
 
     def change(word: str) -> str:
@@ -129,8 +131,8 @@ def _scope(entry: Entry, node: Mapping, block: Mapping, report: Report) -> dict[
     return scope
 
 
-def _arguments(entry: Entry, node: Mapping, block: Mapping, report: Report) -> dict[str, str]:
-    """Which outside reference each input name of the block stands for."""
+def _arguments(entry: Entry, node: Mapping, block: Mapping, report: Report) -> dict[str, str] | None:
+    """Which outside reference each input name of the block stands for; None when one is not given."""
     declared = block.get("inputs")
     items = declared.items if isinstance(declared, Sequence) else ()
     names = [str(item.value) for item in items if isinstance(item, Scalar)]
@@ -148,4 +150,4 @@ def _arguments(entry: Entry, node: Mapping, block: Mapping, report: Report) -> d
         if name not in names:
             help = did_you_mean(name, names, "input")
             report(Finding("unknown-key", f"the block has no input `{name}`", node.span, node=entry.key, help=help))
-    return found
+    return found if set(names) <= found.keys() else None

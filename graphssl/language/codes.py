@@ -162,6 +162,11 @@ _FILE = (
         _on("simclr@quick", "nodes: {f: {stem: null}}"),
     ),
     _E(
+        "bad-plugin",
+        "a `--plugin` module cannot be imported, or lists no ops",
+        "A plugin is an importable module with a tuple `OPS` of op classes.",
+    ),
+    _E(
         "bad-override",
         "a `--set` is not of the form PATH=VALUE, or sets what cannot be set from outside",
         "Paths are keys joined by dots, as in `--set nodes.f.arch=resnet18`; values are YAML. Parents and variants are worked "

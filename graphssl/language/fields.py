@@ -214,7 +214,11 @@ def _pieces(tree: Tree, name: str, start: float | None, report: Report) -> list[
         head = _ramp(shape, body, name, start, length, report)
     if then is None:
         return head
-    if head and head[-1].over is None:
+    if isinstance(then, Mapping) and "every" in then:
+        help = f"write `every` beside `{shape}`: it holds for the whole schedule"
+        refuse(report, "bad-schedule", f"`{name}` has an `every` inside its `then`", then.span, help)
+        return []
+    if head and head[-1].over is None and "over" not in tree:
         help = "say how long the first part lasts, for example `over: 30ep`"
         refuse(report, "bad-schedule", f"`{name}` never reaches its `then`", then.span, help)
     return head + _pieces(then, name, head[-1].end if head else start, report)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.diagnostics import Finding, closest
 from graphssl.language.fields import Report
 from graphssl.language.tree import Entry, Mapping, Scalar, Tree
 
@@ -66,7 +66,8 @@ def _replaces(tree: Tree) -> bool:
 
 
 def _deletes_nothing(entry: Entry, base: Mapping) -> Finding:
-    help = f"give it a value, or remove it; {did_you_mean(entry.key, base.entries, 'key to delete')}"
+    near = closest(entry.key, base.entries)
+    help = f"write `{near}: null` to delete that" if near else "give it a value, or remove it"
     return Finding(
         "deletes-nothing", f"`{entry.key}` is empty, and there is nothing it could delete", entry.key_span, help=help
     )

@@ -21,7 +21,7 @@ MAX_DEPTH = 32
 MAX_PIECES = 100_000
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _WORDS: dict[str, None | bool] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),

@@ -103,7 +103,7 @@ def _with_parents(
     parent_source = _parent(name, source, extends.span)
     parent = _with_parents(read(parent_source), parent_source, report, (*seen, name), layers)
     for variant in variants:
-        parent = _with_variant(parent, variant, report, ())
+        parent = _with_variant(parent, variant, report, (), extends.span)
     return _overlay(parent, tree, report)
 
 
@@ -117,13 +117,17 @@ def _parent(name: str, source: Source, span: Span) -> Source:
     raise GraphError([Finding("unknown-method", message, span, help=did_you_mean(name, known))])
 
 
-def _with_variant(tree: Mapping, name: str, report: Report, seen: tuple[str, ...]) -> Mapping:
+def _with_variant(
+    tree: Mapping, name: str, report: Report, seen: tuple[str, ...], asked: Span | None = None
+) -> Mapping:
+    """`tree` with a variant of its own over it; `asked` is where the variant is named."""
     variants = tree.get("variants")
     offered = variants.entries if isinstance(variants, Mapping) else {}
     if name not in offered:
-        span = variants.span if variants else None
+        key = tree.entries["variants"].key_span if variants else None
+        also = (key, "the variants are here") if key and asked else None
         known = did_you_mean(name, offered, "variant")
-        report(Finding("unknown-variant", f"there is no variant `{name}`", span, help=known))
+        report(Finding("unknown-variant", f"there is no variant `{name}`", asked or key, help=known, also=also))
         return tree
     patch = offered[name].value
     if not isinstance(patch, Mapping):
@@ -134,7 +138,7 @@ def _with_variant(tree: Mapping, name: str, report: Report, seen: tuple[str, ...
         if name in seen or len(seen) >= _MAX_PARENTS:
             message = f"variants extend each other in a circle: {' → '.join((*seen, name))}"
             raise GraphError([Finding("extends-cycle", message, parent.span)])
-        tree = _with_variant(tree, str(plain(parent)), report, (*seen, name))
+        tree = _with_variant(tree, str(plain(parent)), report, (*seen, name), parent.span)
         patch = patch.without("extends")
     for entry in patch:
         if entry.key in ("variants", "graphssl"):

@@ -76,7 +76,7 @@ def parse(tree: Mapping, report: Report) -> Spec:
     texts = {key: _text(tree, key, report) for key in ("name", "title", "paper", "doc")}
     name = texts["name"] or "unnamed"
     if texts["name"] is None and "name" not in tree:
-        report(Finding("missing-key", "a graph lacks `name`", tree.span, help="add `name: my_method`"))
+        report(Finding("missing-key", "a graph lacks `name`", _top(tree), help="add `name: my_method`"))
     elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         message = "`name` must be a word of letters, digits and `_`, beginning with a letter"
         report(Finding("bad-name", message, tree.entries["name"].value.span))
@@ -95,10 +95,15 @@ def parse(tree: Mapping, report: Report) -> Spec:
     )
 
 
+def _top(tree: Mapping) -> Span:
+    """A place for what the file lacks: its first key."""
+    return next((entry.key_span for entry in tree), tree.span)
+
+
 def _version(tree: Mapping, report: Report) -> None:
     version = tree.get("graphssl")
     if version is None:
-        report(Finding("missing-key", "a graph lacks `graphssl`", tree.span, help=f"begin with `graphssl: {VERSION}`"))
+        report(Finding("missing-key", "a graph lacks `graphssl`", _top(tree), help=f"begin with `graphssl: {VERSION}`"))
     elif plain(version) != VERSION or isinstance(plain(version), bool):
         message = f"`graphssl` is the version of the language, {VERSION}, got {shown(version)}"
         report(Finding("wrong-version", message, version.span, help=f"write `graphssl: {VERSION}`"))
@@ -117,7 +122,7 @@ def _text(tree: Mapping, key: str, report: Report) -> str | None:
 def _nodes(tree: Mapping, report: Report) -> tuple[NodeSpec, ...]:
     nodes = tree.get("nodes")
     if nodes is None:
-        report(Finding("missing-key", "a graph lacks `nodes`", tree.span, help="add `nodes:` with one node a line"))
+        report(Finding("missing-key", "a graph lacks `nodes`", _top(tree), help="add `nodes:` with one node a line"))
         return ()
     if not isinstance(nodes, Mapping):
         report(Finding("wrong-type", f"`nodes` expects a map, got {shown(nodes)}", nodes.span))

@@ -88,6 +88,10 @@ def resolve_params(tree: Mapping, report: Report) -> dict[str, Tree]:
     substitution = _Substitution(scope, report, strict=True, offered=known)
     order = _order(known, report)
     scope |= {name: value for name, value in known.items() if name not in order}  # as written: nothing else is known
+    declared = tree.get("params")
+    for entry in declared if isinstance(declared, Mapping) else ():  # one that was refused has no value to speak of
+        if entry.key not in known:
+            scope[entry.key] = Scalar(f"${{{entry.key}}}", entry.key_span, entry.key)
     for name in order:  # parameters may name parameters
         scope[name] = substitution.tree(known[name])
         if depth(scope[name]) > MAX_DEPTH:
@@ -166,7 +170,7 @@ def _long_form(name: str, tree: Mapping, report: Report) -> Param | None:
     words = "a value"
     low, high, choices = (plain(t) if (t := tree.get(key)) is not None else None for key in ("min", "max", "choices"))
     if isinstance(choices, list):
-        schema["enum"], words = choices, f"one of {choices}"
+        schema["enum"], words = choices, "one of " + ", ".join(f"`{choice}`" for choice in choices)
     for key, bound, sign in (("minimum", low, "≥"), ("maximum", high, "≤")):
         if isinstance(bound, int | float) and not isinstance(bound, bool):
             schema |= {"type": "number", key: bound}

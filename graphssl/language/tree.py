@@ -111,8 +111,17 @@ def shown(tree: Tree) -> str:
         case Scalar(value=None):
             return "nothing"
         case Scalar():
-            return f"`{tree.text[:60]}{'…' if len(tree.text) > 60 else ''}`"
+            word = f"`{tree.text[:60]}{'…' if len(tree.text) > 60 else ''}`"
+            return f"the text {word}" if isinstance(tree.value, str) and _like_a_number(tree.value) else word
         case Sequence():
             return f"a list of {len(tree.items)}"
         case Mapping():
             return "a map" + (f" with `{next(iter(tree.entries))}`" if tree.entries else "")
+
+
+def _like_a_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text in ("true", "false", "null")
+    return True

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from graphssl.ir.signature import Op
+from graphssl.language.diagnostics import Finding, GraphError
 from graphssl.ops.contrastive import InfoNCE, NTXent
 from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
@@ -19,6 +20,7 @@ from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss
 from graphssl.ops.sources import Augment, Label
 from graphssl.ops.tensors import Concat, Gather, L2Normalize, StopGrad
+from graphssl.ops.variance import VICRegLoss
 
 OPS: tuple[type[Op], ...] = (
     # sources
@@ -43,6 +45,7 @@ OPS: tuple[type[Op], ...] = (
     InfoNCE,
     NTXent,
     CosineLoss,
+    VICRegLoss,
     LinearProbe,
 )
 
@@ -55,7 +58,13 @@ def registry(plugins: tuple[str, ...] = ()) -> dict[str, type[Op]]:
     """
     found = {op.name: op for op in OPS}
     for point in sorted(entry_points(group="graphssl.ops"), key=lambda p: p.name):
-        found[point.name] = point.load()
+        op = point.load()
+        found[op.name] = op
     for plugin in plugins:
-        found |= {op.name: op for op in importlib.import_module(plugin).OPS}
+        try:
+            found |= {op.name: op for op in importlib.import_module(plugin).OPS}
+        except (ImportError, AttributeError) as error:
+            message = f"`--plugin {plugin}` cannot be used: {error}"
+            help = "name an importable module that lists its op classes in `OPS`"
+            raise GraphError([Finding("bad-plugin", message, help=help)]) from None
     return found

@@ -21,7 +21,7 @@ class Encoder(Module):
     after block I, counted as in Python. The parameters carry timm's own names below the node's.
 
     stem `cifar` is the 3×3 stride-1 convolution without max-pool of SimCLR (arXiv:2002.05709, B.9) and the CIFAR ResNets;
-    `auto` takes it for a ResNet at 64 px or less, `imagenet` leaves the model as it is.
+    `small` has stride 2, for a quarter of the work; `auto` takes `cifar` for a ResNet at 64 px or less, `imagenet` leaves the model as it is.
     Differs: none known from timm; weights are initialised by timm.
     """
 
@@ -33,7 +33,7 @@ class Encoder(Module):
     patch = Output("tokens[b n d]", "patch tokens")
     map = Output("map[b d h w]", "last feature map")
     arch = text(doc="Name of a timm model, for example `resnet50` or `vit_small_patch16_224`.")
-    stem = choice("auto", "imagenet", "cifar", default="auto", doc="First layers of a ResNet.")
+    stem = choice("auto", "imagenet", "cifar", "small", default="auto", doc="First layers of a ResNet.")
     drop_path = number(0.0, doc="Stochastic depth rate.", minimum=0, maximum=1)
     pretrained = flag(False, doc="Start from timm's weights (needs the network, or timm's cache).")
     zero_init_last = flag(None, doc="Start each residual block at zero (last BatchNorm γ = 0); default: as timm does.")

@@ -43,7 +43,7 @@ def test_every_recipe_gives_finite_contiguous_views(path: Path, plan: Plan, imag
             assert out.min() > -3 and out.max() < 3.5
 
 
-# The probability of each step in the authors' code; steps that are not listed are absent.
+# The probability of each step, where there are authors in their code; steps that are not listed are absent.
 PROBABILITIES = {
     "moco_v1": {"flip": 0.5, "jitter": 1.0, "grayscale": 0.2},
     "moco_v2": {"flip": 0.5, "jitter": 0.8, "grayscale": 0.2, "blur": 0.5},
@@ -60,6 +60,7 @@ PROBABILITIES = {
     "dino_global_2": {"flip": 0.5, "jitter": 0.8, "grayscale": 0.2, "blur": 0.1, "solarize": 0.2},
     "dino_local": {"flip": 0.5, "jitter": 0.8, "grayscale": 0.2, "blur": 0.5},
     "quick": {"flip": 0.5, "jitter": 0.8, "grayscale": 0.2},
+    "shapes": {"flip": 0.5, "jitter": 1.0, "grayscale": 0.5, "blur": 0.5},
     "eval_imagenet": {},
     "eval_small": {},
 }

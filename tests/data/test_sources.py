@@ -82,7 +82,7 @@ def test_a_missing_test_split_is_its_own_error(class_folder: Path, tmp_path: Pat
 
 
 def test_what_does_not_exist_is_named_with_the_closest_name(class_folder: Path) -> None:
-    with pytest.raises(DataError, match="`.*/pest` does not exist; the closest name there is `.*/pets`; expected"):
+    with pytest.raises(DataError, match=r"`.*/pest` does not exist; the closest name there is `.*/pets`; expected"):
         open_data(str(class_folder.parent / "pest"))
     with pytest.raises(DataError, match="does not exist"):
         open_data("shape")
@@ -167,12 +167,11 @@ def test_a_damaged_archive_is_refused_and_leaves_nothing_behind(
     for damaged in (b"", b"not an archive", data[: len(data) // 2]):
         archive = class_folder.parent / f"damaged{name[1:]}"
         archive.write_bytes(damaged)
-        try:
-            source = open_data(str(archive))
-        except DataError as error:
-            assert str(archive) in str(error)
-        else:  # a plain tar that ends early still holds the images before that point
-            assert name == "x.tar" and damaged and len(source) < 10
+        if name == "x.tar" and damaged.startswith(data[:100]):  # it still holds the images before the cut
+            assert len(open_data(str(archive))) < 10
+            continue
+        with pytest.raises(DataError, match=f"{name[1:]}` "):
+            open_data(str(archive))
     assert not (cache_folder / "archives").exists() or not list((cache_folder / "archives").iterdir())
 
 
@@ -222,11 +221,14 @@ def test_bad_images_say_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monkey
     source = open_data(str(tmp_path))
     reasons = {}
     for index in range(len(source)):
-        try:
+        name = Path(source.describe(index)).name
+        if name.startswith("whole"):
+            assert source.load(index).shape == (3, 64, 64)
+            continue
+        with pytest.raises(BadImage) as caught:
             source.load(index)
-        except BadImage as error:
-            assert error.path == source.describe(index)
-            reasons[Path(error.path).name] = error.reason
+        assert caught.value.path == source.describe(index)
+        reasons[name] = caught.value.reason
     assert reasons["empty.jpg"] == "is empty" and reasons["text.png"] == "is not an image in a known format"
     assert reasons["vast.png"] == "has 400 x 400 pixels, more than 100,000"
     assert "truncated" in reasons["half.jpg"] and reasons["half.png"].startswith("cannot be decoded")
@@ -315,7 +317,7 @@ def test_torchvision_names_are_checked_and_missing_networks_said(monkeypatch: py
             raise OSError("name resolution failed")
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", NoNetwork)
-    with pytest.raises(DataError, match="cannot be downloaded to .*: name resolution failed; check the network"):
+    with pytest.raises(DataError, match=r"cannot be downloaded to .*: name resolution failed; check the network"):
         open_data("torchvision:CIFAR10")
 
 

@@ -40,17 +40,18 @@ def encoder(
     model = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
     small = bool(image_sizes) and max(image_sizes) <= 64
     resnet = isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")
-    if stem == "cifar" and not resnet:
-        raise ValueError(f"stem 'cifar' needs a ResNet with one first convolution, and {arch!r} is none")
-    if stem == "cifar" or (stem == "auto" and small and resnet):
-        use_cifar_stem(model)
+    if stem in ("cifar", "small") and not resnet:
+        raise ValueError(f"stem {stem!r} needs a ResNet with one first convolution, and {arch!r} is none")
+    if stem in ("cifar", "small") or (stem == "auto" and small and resnet):
+        use_small_stem(model, stride=2 if stem == "small" else 1)
     return model
 
 
-def use_cifar_stem(model: nn.Module) -> None:
-    """Make the first convolution 3×3 with stride 1 and drop the max-pool, in place."""
+def use_small_stem(model: nn.Module, stride: int) -> None:
+    """Make the first convolution 3×3 with this stride and drop the max-pool, in place."""
     old = model.conv1
-    conv = nn.Conv2d(old.in_channels, old.out_channels, kernel_size=3, stride=1, padding=1, bias=old.bias is not None)
+    bias = old.bias is not None
+    conv = nn.Conv2d(old.in_channels, old.out_channels, kernel_size=3, stride=stride, padding=1, bias=bias)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     model.conv1 = conv
     model.maxpool = nn.Identity()
