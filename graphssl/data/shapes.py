@@ -23,7 +23,7 @@ SIZE = 32
 COUNT = 8000
 _OVERSAMPLE = 4  # shapes are drawn this many times as large, then averaged down
 _NOISE = 0.03
-_MIN_CONTRAST = 0.4  # between the luminance of the shape and of the background around it
+_MIN_CONTRAST = 0.5  # between the luminance of the shape and of the background around it
 
 Floats = NDArray[np.float64]
 Polygon = list[tuple[float, float]]
@@ -129,7 +129,7 @@ def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.
     mask = _mask(shape, u, size)
     colour = _colour(u)
     colour = _contrasting(colour, (background * (1 - mask)).sum(axis=(1, 2)) / max((1 - mask).sum(), 1.0))
-    shade = 1 + 0.25 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
+    shade = 1 + 0.15 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
     image = background * (1 - mask) + colour[:, None, None] * shade * mask
     image += _NOISE * (noise - 0.5) * 2
     pixels: NDArray[np.uint8] = (image.clip(0, 1) * 255).round().astype(np.uint8)
@@ -159,10 +159,10 @@ def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
 def _background(u: Iterator[float], size: int) -> Floats:
     """A gradient between two colours with some soft blotches, [3 size size]."""
     first = _colour(u)
-    second = first + 0.5 * (np.array([next(u), next(u), next(u)]) - 0.5)
+    second = first + 0.3 * (np.array([next(u), next(u), next(u)]) - 0.5)
     share = 0.5 + 0.5 * _ramp(2 * math.pi * next(u), size)
     image = first[:, None, None] * (1 - share) + second[:, None, None] * share
-    return image + 0.12 * next(u) * _blotches(u, size)
+    return image + 0.06 * next(u) * _blotches(u, size)
 
 
 def _blotches(u: Iterator[float], size: int) -> Floats:

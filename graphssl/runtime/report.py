@@ -63,6 +63,8 @@ class Report:
             self.say(f"step {step}/{self.steps}  {text}  {self._left(step)}")
 
     def _left(self, step: int) -> str:
-        done = max(1, step - self.first)
+        done = step - self.first
+        if done < 2:  # the first step is slower than the others
+            return ""
         seconds = (time.perf_counter() - self.started) / done * (self.steps - step)
         return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
