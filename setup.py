@@ -16,9 +16,18 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["graphssl", "graphssl.*"]), "graphssl.graphs", "graphssl.graphs.recipes", "graphssl.schemas"],
+    packages=[
+        *find_packages(include=["graphssl", "graphssl.*"]),
+        "graphssl.graphs",
+        "graphssl.graphs.recipes",
+        "graphssl.schemas",
+    ],
     package_dir={"graphssl.graphs": "graphs", "graphssl.schemas": "schemas"},
-    package_data={"graphssl.graphs": ["*.yaml", "recipes/*.yaml"], "graphssl.graphs.recipes": ["*.yaml"], "graphssl.schemas": ["*.json"]},
+    package_data={
+        "graphssl.graphs": ["*.yaml", "recipes/*.yaml"],
+        "graphssl.graphs.recipes": ["*.yaml"],
+        "graphssl.schemas": ["*.json"],
+    },
     install_requires=[
         "torch>=2.11",
         "torchvision",
@@ -33,8 +42,17 @@ setup(
         "pillow>=10",
     ],
     extras_require={
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13", "build>=1.2",
-                "types-PyYAML", "types-jsonschema", "tensorboard>=2.16"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6.100",
+            "ruff>=0.8",
+            "mypy>=1.13",
+            "build>=1.2",
+            "types-PyYAML",
+            "types-jsonschema",
+            "tensorboard>=2.16",
+        ],
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},
 )

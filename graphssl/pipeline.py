@@ -61,9 +61,7 @@ class Method:
         return dump(self.tree)
 
 
-def load(
-    reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, plugins: Sequence[str] = ()
-) -> Method:
+def load(reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, plugins: Sequence[str] = ()) -> Method:
     """A method by bundled name (`byol@cifar10`), path, or YAML text. Raises nothing: findings say what is wrong.
 
     overrides: like `--set`, a list of `PATH=VALUE` or a map from path to value.

@@ -50,8 +50,14 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
             "not": {"anyOf": [{"required": ["op"]}, {"required": ["block"]}]},
             "description": "Changes a node of the file this one extends.",
         },
-        "node": {"anyOf": [*({"$ref": f"#/$defs/{name}"} for name in nodes), {"$ref": "#/$defs/block_instance"},
-                           {"$ref": "#/$defs/patch"}, {"type": "null"}]},  # fmt: skip
+        "node": {
+            "anyOf": [
+                *({"$ref": f"#/$defs/{name}"} for name in nodes),
+                {"$ref": "#/$defs/block_instance"},
+                {"$ref": "#/$defs/patch"},
+                {"type": "null"},
+            ]
+        },
     }
     body = _body()
     defs["variant"] = {
@@ -107,7 +113,11 @@ def _body() -> dict[str, Any]:
 def _open(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A closed map in which any value may be a parameter or deleted, and nothing is required (it may be a patch)."""
     properties = {name: _patchable(field.described()) for name, field in fields.items()}
-    return {"type": "object", "additionalProperties": False, "properties": {**properties, "$replace": {"type": "boolean"}}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**properties, "$replace": {"type": "boolean"}},
+    }
 
 
 def _patchable(schema: dict[str, Any]) -> dict[str, Any]:

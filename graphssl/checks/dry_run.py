@@ -256,5 +256,4 @@ def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
 
 def _owner(module: nn.Module, node: Node) -> nn.Module | None:
     """The torch module that belongs to a node, if it has one of its own."""
-    found = module._modules.get(node.name.replace("/", "_"))
-    return found
+    return module._modules.get(node.name.replace("/", "_"))

@@ -27,7 +27,9 @@ def check(graph: Graph) -> Iterator[Finding]:
         extra = modules_behind(graph, loss.inputs[left]) - modules_behind(graph, loss.inputs[right])
         if loss.given[right].grad and loss.given[left].grad and extra and not kept_apart(graph, loss):
             ref = loss.inputs[right][0]
-            message = f"the target `{ref}` of `{loss.name}` carries gradient, so both sides may collapse to one constant"
+            message = (
+                f"the target `{ref}` of `{loss.name}` carries gradient, so both sides may collapse to one constant"
+            )
             help = f"put a node `{{op: stop_grad, in: {ref}}}` between, or take an `ema` copy"
             also = (graph.nodes[ref.node].span, f"`{ref.node}` is trained")
             yield Finding("missing-stop-gradient", message, ref.span, "warning", loss.name, help, also)

@@ -22,6 +22,8 @@ def check(graph: Graph) -> Iterator[Finding]:
         edge = graph.edge(ref)
         value = edge.values[0] if edge else None
         if value and value.kind not in ("scalar", "unknown"):
-            message = f"monitor `{name}` expects a scalar, got {value.kind} ({' '.join(map(str, value.axes))}) from `{ref}`"
+            message = (
+                f"monitor `{name}` expects a scalar, got {value.kind} ({' '.join(map(str, value.axes))}) from `{ref}`"
+            )
             help = "name a loss, or a scalar output such as `probe.accuracy`"
             yield Finding("monitor-not-scalar", message, ref.span, node=ref.node, help=help)

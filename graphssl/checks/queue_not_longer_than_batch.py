@@ -27,6 +27,4 @@ def check(graph: Graph) -> Iterator[Finding]:
             message = f"`{node.name}` holds {size:,} rows, and one step writes {rows:,}"
             also = (graph.train.spans["batch_size"], "the batch size is set here")
             help = f"make it several times larger, for example `size: {16 * rows}`"
-            yield Finding(
-                "queue-not-longer-than-batch", message, node.place("size"), "warning", node.name, help, also
-            )
+            yield Finding("queue-not-longer-than-batch", message, node.place("size"), "warning", node.name, help, also)

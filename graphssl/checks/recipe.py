@@ -70,7 +70,9 @@ def _optimizer(graph: Graph, train: Train, found: list[Member]) -> Iterator[Find
             return
     for name in unknown:
         message = f"optimizer `{train.optimizer}` has no argument `{name}`"
-        yield Finding("bad-optimizer-argument", message, _span(graph, name, key=True), help=did_you_mean(name, known or ()))
+        yield Finding(
+            "bad-optimizer-argument", message, _span(graph, name, key=True), help=did_you_mean(name, known or ())
+        )
     if not unknown:
         arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in train.optimizer_args.items()}
         try:

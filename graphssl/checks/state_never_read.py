@@ -15,8 +15,7 @@ EXPLAIN = Explanation(
     "It takes memory and changes nothing; usually a loss was meant to take it, for example as `negatives`.",
     "graphssl: 1\nextends: moco_v2@quick\nname: mine\nnodes:\n"
     "  all: {op: gather, in: zk, grad: false}\n  loss: {in: {positive: all, negatives: null}}\n",
-    "graphssl: 1\nextends: moco_v2@quick\nname: mine\nnodes:\n"
-    "  loss: {in: {positive: zk, negatives: queue}}\n",
+    "graphssl: 1\nextends: moco_v2@quick\nname: mine\nnodes:\n  loss: {in: {positive: zk, negatives: queue}}\n",
 )
 
 

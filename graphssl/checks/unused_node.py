@@ -14,8 +14,7 @@ EXPLAIN = Explanation(
     "nothing takes the output of a node",
     "It costs time and does nothing; often a reference was meant to name it.",
     "graphssl: 1\nextends: simclr@quick\nname: mine\nnodes:\n  zn: {op: l2_normalize, in: g}\n",
-    "graphssl: 1\nextends: simclr@quick\nname: mine\nnodes:\n"
-    "  zn: {op: l2_normalize, in: g}\n  z: {in: zn}\n",
+    "graphssl: 1\nextends: simclr@quick\nname: mine\nnodes:\n  zn: {op: l2_normalize, in: g}\n  z: {in: zn}\n",
 )
 
 

@@ -65,7 +65,9 @@ def _later(place: str) -> Callable[[argparse.Namespace], int]:
 
 def _method(command: argparse.ArgumentParser, *, many: bool = False) -> None:
     command.add_argument("method", metavar="METHOD", nargs="+" if many else None, help=METHOD)
-    command.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file")
+    command.add_argument(
+        "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
+    )
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
 
 
@@ -86,7 +88,10 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("code", metavar="CODE", nargs="?", help="the code in [brackets]; none: list all")
 
     command = add(
-        "resolve", "inspect:resolve", "print the flat file, each value with where it was set", "graphssl resolve byol@cifar10"
+        "resolve",
+        "inspect:resolve",
+        "print the flat file, each value with where it was set",
+        "graphssl resolve byol@cifar10",
     )
     _method(command)
 

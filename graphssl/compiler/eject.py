@@ -66,7 +66,7 @@ class _Helpers:
         for name in sorted(names):
             if name in vars(module) and vars(module)[name] is not thing:
                 found = vars(module)[name]
-                if isinstance(found, ModuleType) or hasattr(found, "__module__") and callable(found):
+                if isinstance(found, ModuleType) or (hasattr(found, "__module__") and callable(found)):
                     self.need(name, found)
             elif name == "Tensor":
                 self.imports.add("from torch import Tensor")

@@ -164,7 +164,9 @@ class _Emitter:
         if issubclass(op, Module):  # a module sees what every call of it sees
             for other in self.graph:
                 if other.root == node.name and other.name != node.name:
-                    given = {p: values + other.given[p].values for p, values in given.items() if p in other.given} or given
+                    given = {
+                        p: values + other.given[p].values for p, values in given.items() if p in other.given
+                    } or given
         keywords = op.build_arguments(attrs, given)
         width = [self.width(node)] if op.needs_width else []
         return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
@@ -190,12 +192,12 @@ class _Emitter:
         add("    def forward(self, views: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
         for node in self.graph.sources():
             add(f'        {self.local(node.name)} = views["{node.name}"]', node)
-        device = self.device()
+        like = f"dtype={self.images()}.dtype, device={self.device()}"
         for (name, key), attribute in self.schedules.items():
             node = self.graph.nodes[name]
             if node.op.attrs.get(key) and node.op.attrs[key].role != "commit":
                 value = f"self.{attribute}(step)"
-                add(f"        {self.scalar(name, key)} = torch.full((), {value}, dtype=torch.float64, device={device})", node)
+                add(f"        {self.scalar(name, key)} = torch.full((), {value}, {like})", node)
         region = ""
         for node in self.graph:
             if node.kind == "source":
@@ -218,10 +220,12 @@ class _Emitter:
 
     def device(self) -> str:
         """An expression for the device that the step runs on."""
-        first = next((node for node in self.graph.sources()), None)
-        if first is None:
-            return "None"
-        return f"{self.local(first.name)}{'[0]' if first.listed else ''}.device"
+        return f"{self.images()}.device"
+
+    def images(self) -> str:
+        """An expression for the first images of the step, whose device and precision the others share."""
+        sources = sorted(self.graph.sources(), key=lambda node: node.op.name == "label")
+        return f"{self.local(sources[0].name)}{'[0]' if sources[0].listed else ''}"
 
     def scalar(self, node: str, key: str) -> str:
         return self.local(f"{node}_{key}")
@@ -231,7 +235,10 @@ class _Emitter:
         if node.delayed:
             return f"{self.attribute(node.name)}()"
         call = self.callee(node)
-        inputs = {port: self.expression(refs, edge.listed) for (port, refs), edge in zip(node.inputs.items(), node.given.values(), strict=True)}
+        inputs = {
+            port: self.expression(refs, edge.listed)
+            for (port, refs), edge in zip(node.inputs.items(), node.given.values(), strict=True)
+        }
         lifted = {p for p, edge in node.given.items() if edge.listed and not node.signature.inputs[p].takes_list}
         if node.pairs is not None:
             left, right = node.op.paired  # type: ignore[attr-defined]
@@ -261,7 +268,7 @@ class _Emitter:
         op = node.signature
         if node.kind in ("module", "link"):
             module = self.attribute(self.graph.module_of(node).name)
-            ports = [port for port in node.outputs]
+            ports = list(node.outputs)
             if ports == [op.default_port()]:
                 return lambda inputs: f"{module}({', '.join(inputs.values())})"
             words = ", ".join(f'"{port}"' for port in ports)
@@ -341,7 +348,7 @@ class _Emitter:
     def commit(self) -> None:
         add = self.out.add
         add("    @torch.no_grad()")
-        add('    def commit(self, moment: str, step: int = 0) -> None:')
+        add("    def commit(self, moment: str, step: int = 0) -> None:")
         add('        """Write the state that moves at `moment` (before_forward or after_step) of this step."""')
         moving = [n for n in self.graph if n.op.name == "ema" or (n.kind == "state")]
         written = False
@@ -354,7 +361,7 @@ class _Emitter:
                 add(f"            {self.write(node)}", node)
         if not written:
             add("        pass  # no state")
-        states = [node for node in self.graph.of_kind("state")]
+        states = self.graph.of_kind("state")
         add("")
         add("    def discard(self) -> None:")
         add('        """Forget what was staged for the next commit: the step did not happen."""')
@@ -368,7 +375,11 @@ class _Emitter:
             return f"{self.attribute(node.name)}.commit()"
         assert node.of
         momentum = node.attrs["momentum"]
-        value = f"self.{self.schedules[node.name, 'momentum']}(step)" if isinstance(momentum, Schedule) else literal(momentum)
+        value = (
+            f"self.{self.schedules[node.name, 'momentum']}(step)"
+            if isinstance(momentum, Schedule)
+            else literal(momentum)
+        )
         fast = self.attribute(self.graph.module_of(self.graph.nodes[node.of.node]).name)
         buffers = "" if node.attrs["buffers"] == "own" else f', buffers="{node.attrs["buffers"]}"'
         return f"{self.use(ema_update)}({self.attribute(node.name)}, {fast}, momentum={value}{buffers})"

@@ -74,5 +74,3 @@ def extract(
             if progress:
                 progress(len(images))
     return torch.cat(features), torch.cat(labels)
-
-

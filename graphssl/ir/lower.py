@@ -135,7 +135,9 @@ class _Lowering:
             draft.broken = True
             message = f"`{draft.op.name}` needs a node with weights, but `{current.spec.name}` is `{current.op.name}`"
             also = (current.spec.span, "declared here")
-            self.find("link-to-no-module", message, tree.span, name, "link to an encoder, projector or predictor", also=also)
+            self.find(
+                "link-to-no-module", message, tree.span, name, "link to an encoder, projector or predictor", also=also
+            )
             return
         draft.root, draft.signature = current.spec.name, current.op
 
@@ -260,7 +262,9 @@ class _Lowering:
         name = draft.spec.name
         given = {port: self.arriving(draft, port) for port in draft.inputs}
         draft.broken = draft.broken or bool(draft.root and self.drafts[draft.root].broken)
-        ports = sorted(self.ports.get(name, set()) | ({draft.signature.default_port()} if draft.signature.outputs else set()))
+        ports = sorted(
+            self.ports.get(name, set()) | ({draft.signature.default_port()} if draft.signature.outputs else set())
+        )
         pairs: tuple[tuple[int, int], ...] | None = None
         if draft.broken:
             outputs = {port: Edge((UNKNOWN,)) for port in ports}
@@ -328,7 +332,11 @@ class _Lowering:
         if single_sources:
             return {port: self.source_edge(draft, port) for port in ports}
         bounds = [self.bind(draft, element, given) for element in elements]
-        if not elements or draft.broken or _unknown({p: e for p, e in given.items() if not signature.inputs[p].delayed}):
+        if (
+            not elements
+            or draft.broken
+            or _unknown({p: e for p, e in given.items() if not signature.inputs[p].delayed})
+        ):
             return unknown
         listed = bool(lifted) and not issubclass(draft.op, Loss)
         outputs = {}
@@ -360,16 +368,18 @@ class _Lowering:
 
     def source_edge(self, draft: _Draft, port: str) -> Edge:
         names = draft.op.views_of(draft.spec.name, draft.attrs)
-        values = [replace(draft.op.infer(draft.spec.name, port, draft.attrs, {}, {"b": "b"}), view=v) for v in names or [draft.spec.name]]
+        values = [
+            replace(draft.op.infer(draft.spec.name, port, draft.attrs, {}, {"b": "b"}), view=v)
+            for v in names or [draft.spec.name]
+        ]
         return Edge(tuple(values), listed=bool(names))
 
-    def paired(self, draft: _Draft, given: Mapping[str, Edge], pairs: tuple[tuple[int, int], ...]) -> list[dict[str, Value]]:
+    def paired(
+        self, draft: _Draft, given: Mapping[str, Edge], pairs: tuple[tuple[int, int], ...]
+    ) -> list[dict[str, Value]]:
         left, right = (port for port in draft.op.paired)  # type: ignore[attr-defined]
         return [
-            {
-                port: edge.values[i if port == left else j if port == right else 0]
-                for port, edge in given.items()
-            }
+            {port: edge.values[i if port == left else j if port == right else 0] for port, edge in given.items()}
             for i, j in pairs
         ]
 
@@ -414,9 +424,7 @@ class _Lowering:
             elif not self.axes.unify(bound[axis], actual):
                 self.disagree(draft, port, ref, axis, bound[axis], actual, owner[axis])
 
-    def disagree(
-        self, draft: _Draft, port: str, ref: Ref, axis: str, first: Axis, second: Axis, owner: str
-    ) -> None:
+    def disagree(self, draft: _Draft, port: str, ref: Ref, axis: str, first: Axis, second: Axis, owner: str) -> None:
         first, second = self.axes.find(first), self.axes.find(second)
         name = draft.spec.name
         other = owner.partition(".")[0]
@@ -462,5 +470,3 @@ def _conversion(expected: str, got: str, ref: Ref, signature: type[Op]) -> str |
         ("label", "features"): "labels come from a `{op: label}` node",
     }
     return known.get((expected, got))
-
-

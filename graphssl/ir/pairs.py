@@ -45,7 +45,9 @@ def pairs_of(
         chosen = [(i, j) for i, j in how]
         wrong = [pair for pair in chosen if pair not in every]
         if wrong:
-            message = f"pair {list(wrong[0])} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
+            message = (
+                f"pair {list(wrong[0])} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
+            )
             report(Finding("bad-pairs", message, span, node=name, help="views are counted from 0"))
         return tuple(pair for pair in chosen if pair in every)
     if not (a.listed and b.listed):

@@ -23,7 +23,7 @@ MAX_PIECES = 100_000
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
-_WORDS: dict[str, None | bool] = {
+_WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -46,7 +46,7 @@ def read_value(source: Source) -> Tree:
     return _Reader(source).document()
 
 
-def scalar_value(text: str) -> None | bool | int | float | str:
+def scalar_value(text: str) -> bool | int | float | str | None:
     """What a plain (unquoted) YAML word means here."""
     if text in _WORDS:
         return _WORDS[text]

@@ -57,7 +57,9 @@ class _Recipes:
         if base is None:
             if not any(key in given for key in ("recipe", "like", "steps", "views")):
                 help = "add `recipe: NAME`, or spell out `steps`"
-                self.report(Finding("missing-key", f"`{name}` does not say how it augments", span, node=name, help=help))
+                self.report(
+                    Finding("missing-key", f"`{name}` does not say how it augments", span, node=name, help=help)
+                )
             if isinstance(patch, Mapping):
                 return node.with_value("steps", flattened(patch, self.report))
             return node

@@ -184,7 +184,11 @@ def _check_override(patch: Mapping, tree: Mapping, report: Report) -> None:
     for entry in patch:
         if entry.key in ("extends", "variants"):
             message = f"`{entry.key}` cannot be set from outside: it was worked in before"
-            report(Finding("bad-override", message, entry.key_span, help="set what it should change, or choose NAME@VARIANT"))
+            report(
+                Finding(
+                    "bad-override", message, entry.key_span, help="set what it should change, or choose NAME@VARIANT"
+                )
+            )
         declared = tree.get("params")
         if entry.key == "params" and isinstance(entry.value, Mapping):
             known = declared.entries if isinstance(declared, Mapping) else {}

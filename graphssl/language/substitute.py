@@ -77,7 +77,9 @@ class _Substitution:
     def unknown(self, tree: Scalar, name: str) -> None:
         if self.strict:
             message = f"`${{{name}}}` names no parameter"
-            self.report(Finding("unknown-param", message, tree.span, help=did_you_mean(name, self.offered, "parameter")))
+            self.report(
+                Finding("unknown-param", message, tree.span, help=did_you_mean(name, self.offered, "parameter"))
+            )
 
 
 def resolve_params(tree: Mapping, report: Report) -> dict[str, Tree]:

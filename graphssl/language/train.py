@@ -9,10 +9,10 @@ from typing import Any
 from graphssl.language.diagnostics import Finding, Span
 from graphssl.language.fields import (
     INVALID,
-    Later,
     Either,
     Field,
     Group,
+    Later,
     Leaf,
     MapOf,
     Report,

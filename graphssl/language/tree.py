@@ -13,7 +13,7 @@ from graphssl.language.diagnostics import Span
 class Scalar:
     """A null, boolean, number or string; `text` is what stood in the file."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     span: Span
     text: str
 

@@ -22,7 +22,9 @@ def unused(tree: Mapping, layers: Iterable[Tree]) -> Iterator[Finding]:
     if instanced <= blocks.keys():  # otherwise one name was misspelt, which is a finding already
         for name in blocks.keys() - instanced:
             help = f"write `block: {name}` in a node, or remove it"
-            yield Finding("unused-block", f"no node is an instance of block `{name}`", blocks[name], "warning", help=help)
+            yield Finding(
+                "unused-block", f"no node is an instance of block `{name}`", blocks[name], "warning", help=help
+            )
     declared = {**{f"schedules.{name}": span for name, span in schedules.items()}, **params}
     named = set().union(*map(mentions, layers))
     if named <= declared.keys():

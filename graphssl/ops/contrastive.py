@@ -48,7 +48,12 @@ class InfoNCE(Loss):
 
 
 def info_nce(
-    query: Tensor, positive: Tensor, negatives: Tensor | None = None, *, temperature: float | Tensor, normalize: bool = True
+    query: Tensor,
+    positive: Tensor,
+    negatives: Tensor | None = None,
+    *,
+    temperature: float | Tensor,
+    normalize: bool = True,
 ) -> Tensor:
     """query (b d), positive (b d) or (B d), negatives (q d) -> scalar."""
     import torch
@@ -101,9 +106,7 @@ class NTXent(Loss):
         return nt_xent
 
 
-def nt_xent(
-    z: list[Tensor], *, temperature: float | Tensor, normalize: bool = True, gathered: bool = False
-) -> Tensor:
+def nt_xent(z: list[Tensor], *, temperature: float | Tensor, normalize: bool = True, gathered: bool = False) -> Tensor:
     """z: v views of (b d), or, `gathered`, of (B d) with the rows of all ranks -> scalar."""
     import torch
     import torch.nn.functional as F
@@ -122,5 +125,3 @@ def nt_xent(
         logits = logits.scatter(1, anchors[:, None], float("-inf"))  # an anchor is no candidate of its own
         losses += [F.cross_entropy(logits, rows + j * n) for j in range(len(z)) if j != i]
     return torch.stack(losses).mean()
-
-

@@ -25,7 +25,9 @@ class _Head(Module):
         default="none",
         doc="Normalisation of the output: none, BatchNorm, BatchNorm without β, or without γ and β.",
     )
-    init_std = number(None, doc="Normal initialisation with this deviation and zero bias; default: torch's own.", above=0)
+    init_std = number(
+        None, doc="Normal initialisation with this deviation and zero bias; default: torch's own.", above=0
+    )
 
     @classmethod
     def port_pattern(cls, port: str) -> str | None:

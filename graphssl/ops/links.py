@@ -32,7 +32,9 @@ class Ema(Link):
     momentum = scheduled(doc="m: how much of the old value stays; 1 never moves.", role="commit", minimum=0, maximum=1)
     update = choice("before_forward", "after_step", default="after_step", role="wiring", doc="When it moves.")
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
-    buffers = choice("own", "ema", "copy", default="own", role="wiring", doc="BatchNorm statistics: own, averaged, copied.")
+    buffers = choice(
+        "own", "ema", "copy", default="own", role="wiring", doc="BatchNorm statistics: own, averaged, copied."
+    )
     mode = choice("train", "eval", default="train", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
 
 
@@ -46,5 +48,3 @@ class Frozen(Link):
     name = "frozen"
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
     mode = choice("train", "eval", default="eval", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
-
-

@@ -16,9 +16,7 @@ from graphssl.language.tree import Sequence, Tree, shown
 
 
 def _step(name: str) -> Group:
-    fields = {
-        key: Leaf(p.doc, p.default, json=p.schema, expected=p.expected) for key, p in STEPS[name].items()
-    }
+    fields = {key: Leaf(p.doc, p.default, json=p.schema, expected=p.expected) for key, p in STEPS[name].items()}
     return Group(fields=fields)
 
 
@@ -105,5 +103,3 @@ class Label(Source):
 
     name = "label"
     label = Output("label[b]", "class indices")
-
-

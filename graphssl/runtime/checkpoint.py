@@ -18,7 +18,13 @@ from graphssl.runtime.errors import RunError
 
 
 def save(
-    folder: Path, step: int, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer], facts: Mapping[str, Any], *, keep: int
+    folder: Path,
+    step: int,
+    module: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    facts: Mapping[str, Any],
+    *,
+    keep: int,
 ) -> Path:
     """Write `step-NNNNNNNN` under `folder`; `keep` newest ones stay.
 
@@ -29,7 +35,9 @@ def save(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        save_file({name: t.detach().contiguous() for name, t in module.state_dict().items()}, temporary / "model.safetensors")
+        save_file(
+            {name: t.detach().contiguous() for name, t in module.state_dict().items()}, temporary / "model.safetensors"
+        )
         tensors, rest = _pack(optimizers)
         save_file(tensors, temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **facts, "optimizers": rest}, indent=2))

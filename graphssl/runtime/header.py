@@ -35,7 +35,11 @@ def header(
     lines = [
         f"{method.reference}: {graph.title} -> {options.out}",
         f"  data      {options.data}: {len(source)} images{classes}",
-        *(f"  {node.name:<9} {_encoder(getattr(module, node.name.replace('/', '_')), node)}" for node in graph if node.op.name == "encoder"),
+        *(
+            f"  {node.name:<9} {_encoder(getattr(module, node.name.replace('/', '_')), node)}"
+            for node in graph
+            if node.op.name == "encoder"
+        ),
         f"  weights   {trained / 1e6:.2f} M trained of {total / 1e6:.2f} M",
         f"  steps     {steps} of {recipe.batch_size} images, {steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),

@@ -30,7 +30,11 @@ class Member:
 
 def optimizer_class(name: str) -> Any:
     """The class of a torch or timm optimizer; torch's comes first where both have the name."""
-    classes = {n.lower(): c for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
+    classes = {
+        n.lower(): c
+        for n, c in vars(torch.optim).items()
+        if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)
+    }
     classes.pop("optimizer", None)
     if name.lower() in classes:
         return classes[name.lower()]
@@ -43,7 +47,7 @@ def optimizer_class(name: str) -> Any:
 def members(module: nn.Module, graph: Graph, train: Train) -> list[Member]:
     """Every trainable parameter of the method, observers left out."""
     observers = {node.name.replace("/", "_") for node in graph if node.op.observer}
-    owners = {name: child for name, child in module.named_modules()}
+    owners = dict(module.named_modules())
     scales = _layer_scales(module, graph, train.layer_decay)
     found = []
     for name, parameter in module.named_parameters():
@@ -86,7 +90,11 @@ class Optimizers:
             rule = member.rule
             key = (rule.name if rule else "", member.layer_scale)
             if key not in groups:
-                own = rule.weight_decay.bind(steps, steps_per_epoch) if rule and hasattr(rule.weight_decay, "bind") else None
+                own = (
+                    rule.weight_decay.bind(steps, steps_per_epoch)
+                    if rule and hasattr(rule.weight_decay, "bind")
+                    else None
+                )
                 until = rule.freeze_until.steps(steps, steps_per_epoch) if rule and rule.freeze_until else 0
                 scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.layer_scale
                 fixed = rule.weight_decay if rule and own is None else None
@@ -153,5 +161,3 @@ def _observer_optimizer(module: nn.Module, graph: Graph) -> torch.optim.Optimize
         if node.op.observer
     ]
     return torch.optim.AdamW(groups, weight_decay=0.0) if groups else None
-
-

@@ -48,7 +48,9 @@ class Report:
 
     def say(self, text: str) -> None:
         if self.active:
-            self.bar.console.print(text, markup=False, soft_wrap=True) if self.live else print(text, file=sys.stderr, flush=True)
+            self.bar.console.print(text, markup=False, soft_wrap=True) if self.live else print(
+                text, file=sys.stderr, flush=True
+            )
 
     def step(self, step: int, losses: Mapping[str, float], images_per_s: float) -> None:
         """Show the state after `step` steps."""

@@ -98,11 +98,25 @@ def train(method: Method, options: Options) -> int:
 
     workers = _workers(options, accelerator)
     augmenter = Augmenter(view_plans(graph), seed=recipe.seed)
-    evaluation = Evaluation(graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers)
+    evaluation = Evaluation(
+        graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
+    )
     if main:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = _Loop(
-        graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation, steps
+        graph,
+        recipe,
+        options,
+        accelerator,
+        folder,
+        module,
+        model,
+        optimizers,
+        prepared,
+        source,
+        sampler,
+        evaluation,
+        steps,
     )
     loop.applied = bool(facts["applied"]) if facts else True
     _start_trackers(accelerator, options, graph)
@@ -247,7 +261,9 @@ class _Loop:
         epoch = done / self.sampler.steps_per_epoch
         self.accelerator.log({**values, "lr": lr}, step=done)
         if self.accelerator.is_main_process:
-            self.folder.log({"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)})
+            self.folder.log(
+                {"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)}
+            )
         shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}
         monitors = {name: values[name] for name, _ in self.graph.monitors}
         report.step(done, {**shown, **monitors}, rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -185,7 +186,7 @@ class _Placing:
     def settle(self, column: list[Vertex], wish: Callable[[Vertex], tuple[float, float]]) -> None:
         """Heights nearest to the wishes that keep order and distance (weighted isotonic regression)."""
         gaps = [0.0]
-        for above, below in zip(column, column[1:], strict=False):
+        for above, below in itertools.pairwise(column):
             gaps.append(gaps[-1] + self.apart(above, below))
         blocks: list[tuple[float, float, int]] = []
         for vertex, gap in zip(column, gaps, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -196,7 +197,7 @@ def _sorted(column: list[Vertex], rank: Mapping[int, float], forward: bool, both
 
 def _crossings(columns: list[list[Vertex]]) -> int:
     total = 0
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in itertools.pairwise(columns):
         place = {id(v): k for k, v in enumerate(right)}
         seen: list[int] = []
         for vertex in left:

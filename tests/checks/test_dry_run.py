@@ -110,7 +110,9 @@ def test_a_failure_of_ours_is_called_a_bug(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_parameters_without_gradient_are_counted_and_three_are_named() -> None:
     vit = {"op": "encoder", "in": ["v1", "v2"], "arch": "vit_tiny_patch16_224", "$replace": True}
-    (finding,) = graphssl.load("simclr@quick", {"nodes.f": vit | {"args": {"global_pool": "avg"}}, "nodes.g.in": "f.cls"}).findings
+    (finding,) = graphssl.load(
+        "simclr@quick", {"nodes.f": vit | {"args": {"global_pool": "avg"}}, "nodes.g.in": "f.cls"}
+    ).findings
     assert finding.message == "no loss reaches 2 of 150 parameters of `f`: `fc_norm.weight`, `fc_norm.bias`"
 
 

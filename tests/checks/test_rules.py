@@ -92,7 +92,11 @@ def test_views_that_took_different_ways_are_no_path() -> None:
 
 
 def test_a_queue_is_measured_against_all_views_of_a_step() -> None:
-    views = {"nodes__vk": None, "nodes__fk__in": ["vq", "v2"], "nodes__v2": {"op": "augment", "recipe": "quick", "size": 32}}
+    views = {
+        "nodes__vk": None,
+        "nodes__fk__in": ["vq", "v2"],
+        "nodes__v2": {"op": "augment", "recipe": "quick", "size": 32},
+    }
     found = graphssl.load(
         "moco_v2@quick",
         {**{k.replace("__", "."): v for k, v in views.items()}, "nodes.f.in": ["vq", "v2"], "params.queue": 500},
@@ -114,7 +118,9 @@ def test_an_ema_that_ends_at_one_moves_before() -> None:
 # Robustness
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "broken").rglob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent.parent / "broken").rglob("*.yaml")), ids=lambda p: p.stem
+)
 def test_no_rule_stumbles_over_a_broken_graph(path: Path) -> None:
     graph = graphssl.load(str(path)).graph
     if graph is not None:

@@ -219,7 +219,11 @@ def test_moco_decays_everything_while_lars_methods_leave_out_bias_and_norm() -> 
         assert all(rule is None for key, rule in rules.items() if key.endswith("conv1.weight"))
         norm = rules["f.bn1.weight"]
         assert (norm is not None and norm.weight_decay == 0) is excluded
-        bias = next(rule for key, rule in rules.items() if key.startswith("g.") and key.endswith("bias")) if name != "simclr" else norm
+        bias = (
+            next(rule for key, rule in rules.items() if key.startswith("g.") and key.endswith("bias"))
+            if name != "simclr"
+            else norm
+        )
         assert (bias is not None) is excluded
 
 

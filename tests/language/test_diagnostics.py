@@ -75,7 +75,10 @@ def test_json_has_the_agreed_keys() -> None:
 
 def test_github_commands_escape_what_would_break_them() -> None:
     finding = Finding("a-code", "50% of\nit", span("x: 1", 1, 4, 5), help="do: this, that")
-    assert render_github([finding]) == "::error file=a.yaml,line=1,col=4,title=a-code::50%25 of%0Ait%0Ahelp: do: this, that"
+    assert (
+        render_github([finding])
+        == "::error file=a.yaml,line=1,col=4,title=a-code::50%25 of%0Ait%0Ahelp: do: this, that"
+    )
     assert render_github([Finding("a-code", "m", severity="advice")]) == "::notice::m"
 
 

@@ -28,7 +28,24 @@ def test_the_resolved_file_reads_back_to_the_same_method(name: str, tmp_path: Pa
 
 
 def test_texts_that_look_like_something_else_are_quoted() -> None:
-    words = ["1", "true", "null", "", "on", "1e3", "a: b", "- a", "#x", " x ", "two\nlines", "\x85", "ü", '"', "'", "${x"]
+    words = [
+        "1",
+        "true",
+        "null",
+        "",
+        "on",
+        "1e3",
+        "a: b",
+        "- a",
+        "#x",
+        " x ",
+        "two\nlines",
+        "\x85",
+        "ü",
+        '"',
+        "'",
+        "${x",
+    ]
     tree = read(Source("t", "a: 1\n"))
     from graphssl.language.tree import Entry, Mapping, Scalar
 
@@ -55,7 +72,7 @@ def test_each_line_says_who_set_it() -> None:
         line.split("#")[0].strip(): line.rpartition("# ")[2] for line in dump(method.tree, origins=True).splitlines()
     }
     assert lines["epochs: 3"] == "--set:1"
-    assert lines["recipe: quick"] if "recipe: quick" in lines else True
+    assert lines.get("recipe: quick", True)
     assert any(place.startswith("graphs/moco_v1.yaml:") for place in lines.values())
     assert any(place.startswith("graphs/moco_v2.yaml:") for place in lines.values())
     assert any(place.startswith("graphs/recipes/quick.yaml:") for place in lines.values())

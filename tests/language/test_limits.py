@@ -29,7 +29,9 @@ def bomb_of_blocks() -> str:
 
 
 def chain(count: int, line: str) -> str:
-    return HEAD + "nodes:\n" + "\n".join(line.replace("I", str(i)).replace("J", str(i + 1)) for i in range(count)) + "\n"
+    return (
+        HEAD + "nodes:\n" + "\n".join(line.replace("I", str(i)).replace("J", str(i + 1)) for i in range(count)) + "\n"
+    )
 
 
 CASES = {
@@ -78,6 +80,9 @@ def test_a_file_longer_than_a_megabyte_is_not_read(tmp_path) -> None:  # type: i
 
 def test_a_graph_of_the_largest_size_is_checked() -> None:
     nodes = [f"  n{i}: {{op: l2_normalize, in: n{i - 1}}}" for i in range(1, 1500)]
-    yaml = HEAD + "nodes:\n  v: {op: augment, recipe: quick, size: 8, count: 2}\n  n0: {op: encoder, in: v, arch: resnet18}\n"
+    yaml = (
+        HEAD
+        + "nodes:\n  v: {op: augment, recipe: quick, size: 8, count: 2}\n  n0: {op: encoder, in: v, arch: resnet18}\n"
+    )
     yaml += "\n".join(nodes) + "\n  loss: {op: nt_xent, in: n1499}\nrepresent: n1499\n"
     assert {f.code for f in graphssl.load(yaml).static} == {"no-train", "local-negatives"}

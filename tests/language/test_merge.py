@@ -81,7 +81,11 @@ class TestMerging:
 
     def test_a_child_adds_to_its_parents_variant(self) -> None:
         tree, _ = flat("child.yaml@small")
-        assert value(tree, "nodes", "f") == {"op": "encoder", "arch": "resnet18", "args": {"a": 1, "b": 2, "c": 3, "d": 4}}
+        assert value(tree, "nodes", "f") == {
+            "op": "encoder",
+            "arch": "resnet18",
+            "args": {"a": 1, "b": 2, "c": 3, "d": 4},
+        }
 
     def test_variants_stack(self) -> None:
         tree, _ = flat("base.yaml@small@tiny")

@@ -48,7 +48,9 @@ def test_a_patch_changes_a_step_in_its_place() -> None:
 
 
 def test_a_patch_may_delete_and_replace_steps() -> None:
-    method = load("{op: augment, recipe: byol_1, size: 32, steps: {blur: null, crop: {$replace: true, scale: [0.5, 1]}}}")
+    method = load(
+        "{op: augment, recipe: byol_1, size: 32, steps: {blur: null, crop: {$replace: true, scale: [0.5, 1]}}}"
+    )
     assert names(method) == [name for name in BYOL_1 if name != "blur"]
     assert dict(steps(method))["crop"]["interpolation"] == "bilinear"
 
@@ -70,7 +72,8 @@ def test_a_child_file_may_patch_the_patch(tmp_path: Path) -> None:
 
 def test_like_takes_the_steps_of_another_node_and_patches_them() -> None:
     method = load(
-        "{op: augment, recipe: byol_1, size: 32}", "{op: augment, like: v, size: 32, steps: {blur: {p: 0.1}, flip: null}}"
+        "{op: augment, recipe: byol_1, size: 32}",
+        "{op: augment, like: v, size: 32, steps: {blur: {p: 0.1}, flip: null}}",
     )
     assert names(method, "w") == [name for name in BYOL_1 if name != "flip"]
     assert dict(steps(method, "w"))["blur"]["p"] == 0.1

@@ -81,7 +81,10 @@ def test_durations_have_units() -> None:
 
 def test_a_duration_with_a_line_break_is_refused_and_not_raised() -> None:
     found: list[Finding] = []
-    assert scheduled().read(read_value(Source("s", '{linear: {from: 0, to: 1, over: "3ep\\n"}}')), "v", found.append) is INVALID
+    assert (
+        scheduled().read(read_value(Source("s", '{linear: {from: 0, to: 1, over: "3ep\\n"}}')), "v", found.append)
+        is INVALID
+    )
     assert [f.code for f in found] == ["wrong-value"]
 
 
@@ -97,7 +100,9 @@ def test_a_schedule_says_itself_in_words() -> None:
         ("moco_v1", (0, 119, 120, 160), (0.03, 0.03, 0.003, 0.0003)),
     ],
 )
-def test_learning_rates_of_bundled_methods(method: str, steps: tuple[int, ...], expected: tuple[float | None, ...]) -> None:
+def test_learning_rates_of_bundled_methods(
+    method: str, steps: tuple[int, ...], expected: tuple[float | None, ...]
+) -> None:
     train = graphssl.load(method).checked_graph().train
     assert train is not None
     epochs = int(train.epochs)
@@ -116,7 +121,9 @@ pieces = st.lists(
         st.sampled_from(["constant", "linear", "cosine"]),
         st.floats(0, 10) | st.none(),
         st.floats(0, 10),
-        st.builds(Duration, st.integers(0, 30) | st.sampled_from([0.5, 2.5, 7.25]), st.sampled_from(["ep", "steps", "%"])),
+        st.builds(
+            Duration, st.integers(0, 30) | st.sampled_from([0.5, 2.5, 7.25]), st.sampled_from(["ep", "steps", "%"])
+        ),
     ),
     min_size=1,
     max_size=3,

@@ -47,7 +47,9 @@ def test_bounds_hold_for_what_a_parameter_refers_to() -> None:
 
 
 def test_nothing_is_evaluated() -> None:
-    assert flat("{a: 1}", '"${a + 1}"')[1] == ["unknown-param", ]
+    assert flat("{a: 1}", '"${a + 1}"')[1] == [
+        "unknown-param",
+    ]
     assert flat("{a: 1}", '"${__import__}"')[1] == ["unknown-param"]
 
 

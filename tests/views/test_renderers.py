@@ -41,7 +41,7 @@ def test_an_svg_shows_every_node_with_a_title() -> None:
 
 
 def test_an_svg_draws_links_bars_and_cylinders() -> None:
-    assert len([p for p in parts(svg(drawn(MOCO)), "polygon", "ema")]) == 3  # two links and the legend
+    assert len(list(parts(svg(drawn(MOCO)), "polygon", "ema"))) == 3  # two links and the legend
     assert len(parts(svg(drawn(SIAMESE)), "path", "stop")) == 3  # two bars and the legend
     assert "EMA of the weights, momentum 0.999" in svg(drawn(MOCO))
     assert "m = 0.999" in svg(drawn(MOCO))

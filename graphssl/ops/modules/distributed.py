@@ -16,8 +16,7 @@ def world() -> tuple[int, int]:
 
 def gather(x: Tensor, *, grad: bool) -> Tensor:
     """x (b d) of every rank, in rank order (B d)."""
-    rank, ranks = world()
-    if ranks == 1:
+    if world()[1] == 1:
         return x if grad else x.detach()
     return GatherRows.apply(x) if grad else gathered(x.detach())
 

@@ -87,5 +87,3 @@ def token_map(tokens: Tensor) -> Tensor:
     b, n, d = tokens.shape
     side = round(n**0.5)
     return tokens.transpose(1, 2).reshape(b, d, side, n // side)
-
-

@@ -49,5 +49,3 @@ class BatchNorm(nn.BatchNorm1d):
         if x.dim() == 2:
             return super().forward(x)
         return super().forward(x.flatten(0, -2)).view(x.shape)
-
-
