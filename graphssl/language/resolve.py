@@ -47,7 +47,7 @@ def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], 
     for variant in variants:
         tree = _with_variant(tree, variant, report, ())
     for patch in _override_patches(overrides):
-        _check_override(patch, tree, report)
+        patch = _effective(patch, tree, report)
         tree = _overlay(tree, patch, report)
         layers.append(patch)
     _check_keys(tree, report)
@@ -179,16 +179,14 @@ def _written(path: str, value: Any) -> str:
         raise GraphError([Finding("bad-override", message, help="give numbers, texts, lists or maps")]) from None
 
 
-def _check_override(patch: Mapping, tree: Mapping, report: Report) -> None:
-    """What is set must take effect: not a parent or a variant, whose turn is over, nor a parameter nobody declared."""
+def _effective(patch: Mapping, tree: Mapping, report: Report) -> Mapping:
+    """The part of an override that has an effect; parents, variants and undeclared parameters have none."""
     for entry in patch:
         if entry.key in ("extends", "variants"):
             message = f"`{entry.key}` cannot be set from outside: it was worked in before"
-            report(
-                Finding(
-                    "bad-override", message, entry.key_span, help="set what it should change, or choose NAME@VARIANT"
-                )
-            )
+            help = "set what it should change, or choose NAME@VARIANT"
+            report(Finding("bad-override", message, entry.key_span, help=help))
+            patch = patch.without(entry.key)
         declared = tree.get("params")
         if entry.key == "params" and isinstance(entry.value, Mapping):
             known = declared.entries if isinstance(declared, Mapping) else {}
@@ -196,6 +194,9 @@ def _check_override(patch: Mapping, tree: Mapping, report: Report) -> None:
                 if param.key not in known:
                     help = did_you_mean(param.key, known, "parameter")
                     report(Finding("unknown-param", f"there is no parameter `{param.key}`", param.key_span, help=help))
+            kept = entry.value.without(*(entry.value.entries.keys() - known.keys()))
+            patch = patch.with_value("params", kept)
+    return patch
 
 
 def _patch(word: str) -> Mapping:

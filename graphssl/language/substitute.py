@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Leaf, Report
 from graphssl.language.reader import MAX_DEPTH
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, depth, plain, shown, unresolved
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, depth, plain, shown, size, unresolved
 
 _NAME = re.compile(r"\$\{([^{}]*)\}")
 _PARAM_KEYS = ("default", "min", "max", "choices", "doc")
@@ -29,11 +29,16 @@ class _Substitution:
         self.scope, self.report, self.strict = scope, report, strict
         self.offered = offered or scope
         self.made = 0
+        self.sizes: dict[str, int] = {}
 
-    def tree(self, tree: Tree) -> Tree:
-        self.made += 1
+    def count(self, values: int, tree: Tree) -> None:
+        """Note that the result grows by so many values, and stop when they are too many."""
+        self.made += values
         if self.made > _MAX_VALUES:
             raise GraphError([Finding("too-many-values", "`${}` makes the file grow beyond bounds", tree.span)])
+
+    def tree(self, tree: Tree) -> Tree:
+        self.count(1, tree)
         match tree:
             case Scalar(value=str(value)) if "${" in value:
                 return self.scalar(tree, value)
@@ -51,6 +56,10 @@ class _Substitution:
             if found is None:
                 self.unknown(tree, whole[1].strip())
                 return tree
+            name = whole[1].strip()
+            if name not in self.sizes:
+                self.sizes[name] = size(found)
+            self.count(self.sizes[name], tree)
             return found
         if _NAME.sub("", value).count("${"):
             if self.strict:

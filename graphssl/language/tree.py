@@ -72,6 +72,16 @@ def plain(tree: Tree) -> Any:
             return {entry.key: plain(entry.value) for entry in tree}
 
 
+def size(tree: Tree) -> int:
+    """How many values a tree holds, itself counted."""
+    match tree:
+        case Sequence():
+            return 1 + sum(map(size, tree.items))
+        case Mapping():
+            return 1 + sum(size(entry.value) for entry in tree)
+    return 1
+
+
 def depth(tree: Tree) -> int:
     """How many maps and lists lie inside each other."""
     match tree:

@@ -31,7 +31,9 @@ def raised_codes() -> dict[str, str]:
             at = MAKERS.get(name)
             if at is not None and len(call.args) > at:
                 for part in ast.walk(call.args[at]):
-                    if (isinstance(part, ast.Constant) and isinstance(part.value, str) and name != "find") or (isinstance(part, ast.Constant) and isinstance(part.value, str) and "-" in part.value):
+                    if (isinstance(part, ast.Constant) and isinstance(part.value, str) and name != "find") or (
+                        isinstance(part, ast.Constant) and isinstance(part.value, str) and "-" in part.value
+                    ):
                         found[part.value] = f"{path}:{call.lineno}"
         for node in ast.walk(tree):  # `code, help = "wrong-value", None`
             if isinstance(node, ast.Assign) and "code" in ast.unparse(node.targets[0]):
