@@ -13,7 +13,7 @@ from graphssl.ir.graph import Graph
 
 
 class Evaluation:
-    """kNN of the test images against the training images, at most `samples` of each (spread evenly over the set)."""
+    """kNN of the test images against the training images, at most `samples` of each (always the same ones)."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class Evaluation:
 
     def _features(self, source: ImageSource) -> tuple[Tensor, Tensor]:
         count = min(self.samples, len(source))
-        chosen = [i * len(source) // count for i in range(count)]
+        order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))  # a stride could miss classes
+        chosen = sorted(order[:count].tolist())
         ranks, rank = self.accelerator.num_processes, self.accelerator.process_index
         mine = chosen[rank::ranks] or chosen[:1]
         features, labels = extract(
