@@ -6,6 +6,7 @@ node, and a `commit` with one line per state. Each line knows its node.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,8 @@ class _Emitter:
     def program(self) -> Program:
         graph, add = self.graph, self.out.add
         class_name = "".join(part.capitalize() for part in graph.name.split("_")) or "Method"
-        class_name = class_name if class_name not in self.names else f"{class_name}Method"
+        taken = class_name in self.names or keyword.iskeyword(class_name)
+        class_name = f"{class_name}Method" if taken else class_name
         add(f"class {class_name}(nn.Module):")
         paper = f" ({graph.spec.paper})" if graph.spec.paper else ""
         add(f'    """{_docstring(graph.title + paper)}."""')

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
+from graphssl.language.reader import MAX_PIECES
 from graphssl.language.substitute import params_of, substitute
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, shown
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, shown, size
 
 BLOCK_KEYS = ("doc", "params", "inputs", "nodes", "out")
 REFERENCE_KEYS = ("in", "of", "like")
@@ -28,10 +29,14 @@ def expand_blocks(tree: Mapping, report: Report) -> Mapping:
     blocks = given if isinstance(given, Mapping) else Mapping({}, tree.span)
     flat: dict[str, Entry] = {}
     outs: dict[str, str] = {}
+    values = 0
     for entry in nodes:
         if isinstance(entry.value, Mapping) and "block" in entry.value:
             for inner in _instance(entry, entry.value, blocks, outs, report):
                 flat[inner.key] = inner
+                values += size(inner.value)
+                if values > MAX_PIECES:
+                    raise GraphError([Finding("too-many-values", "blocks make the file grow beyond bounds", nodes.span)])
             if len(flat) > MAX_NODES:
                 raise GraphError([Finding("too-many-nodes", f"blocks make more than {MAX_NODES:,} nodes", nodes.span)])
         else:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor, nn
 
@@ -67,12 +68,12 @@ def train(method: Method, options: Options) -> int:
     if graph.train is None:
         raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
     recipe = graph.train
+    source = cached(open_data(options.data, "train", seed=recipe.seed), int(options.cache_gb * 2**30))
     accelerator = _accelerator(recipe, options)
     main = accelerator.is_main_process
     folder = RunFolder(options.out)
     facts = _begin(folder, method, options, accelerator)
 
-    source = cached(open_data(options.data, "train", seed=recipe.seed), int(options.cache_gb * 2**30))
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):
         parts = f"{ranks} processes × {recipe.accumulate} micro-batches"
@@ -350,6 +351,7 @@ def _accelerator(recipe: Train, options: Options) -> Accelerator:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise RunError("there is no CUDA device here: leave --device out, or use --device cpu")
     precision = "no" if recipe.precision == "fp32" else recipe.precision
+    AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
     try:
         accelerator = Accelerator(
             cpu=options.device == "cpu",

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "file-too-large": "language/test_reader.py",
     "too-many-nodes": "language/test_limits.py",
     "bad-override": "language/test_overrides.py",
+    "bad-plugin": "cli/test_commands.py",
     "bad-recipe": "language/test_recipes.py",
     "shape-contradiction": "checks/test_dry_run.py",
     "gradient-into-teacher": "checks/test_dry_run.py",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -140,3 +142,17 @@ def test_families_of_timm_run_on_the_meta_device(arch: str) -> None:
 def test_the_optimizer_is_tried(optimizer: Any, codes: list[str]) -> None:
     given = optimizer if isinstance(optimizer, str) else {"$replace": True, **optimizer}
     assert [f.code for f in graphssl.load("simclr@quick", {"train.optimizer": given}).findings] == codes
+
+
+@pytest.mark.parametrize("name", ["true", "none", "step_output", "nn", "torch", "class"])
+def test_any_name_of_a_method_gives_a_class(name: str) -> None:
+    assert graphssl.load("simclr@quick", {"name": name}).findings == []
+
+
+def test_trying_the_optimizer_does_not_import_torchs_compiler() -> None:
+    program = (
+        "import sys, graphssl\nassert graphssl.load('simclr@quick').findings == []\n"
+        "assert 'torch._dynamo' not in sys.modules, 'imported'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ def check(text: str) -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_graph_with_tokens_deleted_doubled_or_replaced_raises_nothing(name: str) -> None:
     draw = random.Random(f"{name} 1")
-    for _ in range(60):
+    for _ in range(40):
         text = mutated(TEXTS[name], draw)
         try:
             check(text)
@@ -65,7 +65,7 @@ def test_a_graph_with_tokens_deleted_doubled_or_replaced_raises_nothing(name: st
 def test_a_variant_of_a_mutated_file_raises_nothing(variant: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     draw = random.Random(variant)
     path = tmp_path / "m.yaml"
-    for _ in range(60):
+    for _ in range(40):
         text = mutated(TEXTS["byol"], draw)
         path.write_text(text)
         try:
@@ -78,7 +78,7 @@ def check_path(reference: str) -> None:
     render_text(graphssl.load(reference).static)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_any_text_raises_nothing(text: str) -> None:
     check(text)
@@ -104,7 +104,7 @@ PATHS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PATHS), values)
 def test_any_value_at_any_place_raises_nothing(path: str, value: object) -> None:
     render_text(graphssl.load("byol@quick", {path: value}).static)

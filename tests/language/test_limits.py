@@ -34,12 +34,20 @@ def chain(count: int, line: str) -> str:
     )
 
 
+def bomb_of_block_values() -> str:
+    nodes = "\n".join(f"  i{i}: {{block: b}}" for i in range(1500))
+    wide = ", ".join(["v"] * 5000)
+    inner = '{n: {op: concat, in: "${x}"}}'
+    return f"{HEAD}blocks: {{b: {{params: {{x: [{wide}]}}, nodes: {inner}, out: n}}}}\nnodes:\n{nodes}\n"
+
+
 CASES = {
     "aliases": (bomb_of_aliases(), "too-many-values"),
     "long texts": (bomb_of_params('"${X}${X}"'), "too-many-values"),
     "wide lists": (bomb_of_params('["${X}", "${X}", "${X}"]'), "too-many-values"),
     "deep lists": (bomb_of_params('["${X}"]'), "too-deep"),
     "blocks": (bomb_of_blocks(), "too-many-nodes"),
+    "values of blocks": (bomb_of_block_values(), "too-many-values"),
     "nodes": (chain(3000, "  nI: {op: label}"), "too-many-nodes"),
     "deep maps": (HEAD + "a: " + "{a: " * 5000 + "1" + "}" * 5000 + "\n", "too-deep"),
     "like": (chain(1500, "  nI: {op: augment, size: 8, like: nJ}"), "too-deep"),
