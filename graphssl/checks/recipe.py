@@ -76,17 +76,11 @@ def _optimizer(graph: Graph, train: Train, found: list[Member]) -> Iterator[Find
     if not unknown:
         arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in train.optimizer_args.items()}
         try:
-            _without_dynamo(kind)([member.parameter for member in found], lr=1e-3, **arguments)
+            kind([member.parameter for member in found], lr=1e-3, **arguments)
         except (TypeError, ValueError, AssertionError, RuntimeError) as error:
             text = (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")
             message = f"optimizer `{train.optimizer}` cannot be made: {text[:1].lower()}{text[1:]}"
             yield Finding("bad-optimizer-argument", message, train.spans["optimizer"])
-
-
-def _without_dynamo(kind: Any) -> Any:
-    """The same optimizer, made without importing torch's compiler, which takes seconds and is not needed here."""
-    plain = getattr(kind.add_param_group, "__wrapped__", kind.add_param_group)
-    return type(kind.__name__, (kind,), {"add_param_group": plain})
 
 
 def _torch_names() -> list[str]:

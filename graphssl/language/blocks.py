@@ -36,7 +36,9 @@ def expand_blocks(tree: Mapping, report: Report) -> Mapping:
                 flat[inner.key] = inner
                 values += size(inner.value)
                 if values > MAX_PIECES:
-                    raise GraphError([Finding("too-many-values", "blocks make the file grow beyond bounds", nodes.span)])
+                    raise GraphError(
+                        [Finding("too-many-values", "blocks make the file grow beyond bounds", nodes.span)]
+                    )
             if len(flat) > MAX_NODES:
                 raise GraphError([Finding("too-many-nodes", f"blocks make more than {MAX_NODES:,} nodes", nodes.span)])
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphssl.ir.signature import Input, Module, Output
-from graphssl.ir.types import Value
+from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import Leaf, choice, flag, number, text
 
 _BLOCK = re.compile(r"blocks\.-?[0-9]+")
@@ -48,6 +48,15 @@ class Encoder(Module):
     @classmethod
     def port_pattern(cls, port: str) -> str | None:
         return "tokens[b n d]" if _BLOCK.fullmatch(port) else super().port_pattern(port)
+
+    @classmethod
+    def infer(
+        cls, node: str, port: str, attrs: Mapping[str, Any], inputs: Mapping[str, Value], bound: Mapping[str, Axis]
+    ) -> Value:
+        """As declared; height and width of the last map are the model's, not the image's."""
+        return super().infer(
+            node, port, attrs, inputs, {axis: a for axis, a in bound.items() if axis not in ("h", "w")}
+        )
 
     @classmethod
     def build(cls) -> Callable[..., Any]:
