@@ -121,7 +121,7 @@ def _open(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _patchable(schema: dict[str, Any]) -> dict[str, Any]:
-    notes = {key: schema[key] for key in ("description", "default") if key in schema}
+    notes: dict[str, Any] = {key: schema[key] for key in ("description", "default") if key in schema}
     bare = {key: value for key, value in schema.items() if key not in notes}
     return {**notes, "anyOf": [_relaxed(bare), {"$ref": "#/$defs/parameter"}, {"type": "null"}]}
 

@@ -47,8 +47,7 @@ class Rule(Protocol):
 
     EXPLAIN: Explanation
 
-    @staticmethod
-    def check(graph: Graph) -> Iterator[Finding]: ...
+    def check(self, graph: Graph, /) -> Iterator[Finding]: ...
 
 
 CHECKS: tuple[Rule, ...] = (

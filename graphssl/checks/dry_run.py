@@ -150,7 +150,7 @@ def _unknown_arch(node: Node) -> Iterator[Finding]:
 
 
 def _failure(graph: Graph, code: str, what: str, error: Exception) -> Finding:
-    name = getattr(error, "graphssl_node", None)
+    name = getattr(error, "graphssl_node", "")
     if name not in graph.nodes:
         message = f"the graph {what}: {_sentence(error)}"
         return Finding(code, message, head(graph), help=_BUG)

@@ -18,7 +18,8 @@ METHOD = "simclr@demo"
 def demo(arguments: argparse.Namespace) -> int:
     """Train SimCLR on `shapes` and print a table of kNN accuracies."""
     from graphssl.evaluate.run import knn_of_run
-    from graphssl.runtime.train import Options, train
+    from graphssl.runtime.options import Options
+    from graphssl.runtime.train import train
     from graphssl.views import draw
 
     run = Path(arguments.out)

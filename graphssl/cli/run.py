@@ -21,7 +21,7 @@ def train(arguments: argparse.Namespace) -> int:
         raise GraphError(method.findings)
     if warnings := [finding for finding in method.findings if finding.severity == "warning"]:
         print(render_text(warnings), file=sys.stderr)
-    from graphssl.runtime.train import Options
+    from graphssl.runtime.options import Options
     from graphssl.runtime.train import train as run
 
     options = Options(

@@ -66,7 +66,7 @@ def knn_of_run(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if features == "pixels":
         module.represent = lambda images: images.flatten(1)  # type: ignore[assignment]
-    module.to(where, memory_format=torch.channels_last)
+    module.to(where).to(memory_format=torch.channels_last)
     precision = graph.train.precision if graph.train else "fp32"
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision) if features != "pixels" else None
 

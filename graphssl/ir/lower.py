@@ -12,7 +12,7 @@ from typing import Any
 
 from graphssl.ir.graph import Graph, Node, order
 from graphssl.ir.pairs import pairs_of
-from graphssl.ir.signature import Input, Link, Loss, Module, Op
+from graphssl.ir.signature import Input, Link, Loss, Module, Op, Source
 from graphssl.ir.types import UNKNOWN, Axes, Axis, Edge, Value, patterns
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
 from graphssl.language.fields import INVALID, Field, Report, read_fields
@@ -67,8 +67,8 @@ class _Lowering:
         names, flow = self.ordered()
         for name in names:
             self.nodes[name] = self.typed(self.drafts[name])
-        for node in [n for n in self.nodes.values() if n.delayed and _unknown(n.given) and not n.broken]:
-            self.nodes[node.name] = self.stored(node)
+        for state in [n for n in self.nodes.values() if n.delayed and _unknown(n.given) and not n.broken]:
+            self.nodes[state.name] = self.stored(state)
         return Graph(
             name=self.spec.name,
             title=self.spec.title,
@@ -236,7 +236,7 @@ class _Lowering:
     def ordered(self) -> tuple[list[str], Any]:
         """Nodes in computing order. A stored value may arrive later than it is read: such an edge closes no loop."""
         wires = [
-            (ref.node, name, bool(declared := draft.signature.inputs.get(port)) and declared.delayed)
+            (ref.node, name, port in draft.signature.inputs and draft.signature.inputs[port].delayed)
             for name, draft in self.drafts.items()
             for port, refs in draft.inputs.items()
             for ref in refs
@@ -295,9 +295,8 @@ class _Lowering:
         listed = port in draft.listed
         for ref in draft.inputs[port]:
             node = self.nodes.get(ref.node)
-            target = self.drafts.get(ref.node)
-            known = node and target and target.signature.outputs
-            edge = node.outputs.get(ref.port or target.signature.default_port()) if known else None
+            known = node is not None and node.signature.outputs
+            edge = node.outputs.get(ref.port or node.signature.default_port()) if node and known else None
             values.extend(edge.values if edge else (UNKNOWN,))
             listed = listed or bool(edge and edge.listed)
         return Edge(tuple(values) or (UNKNOWN,), listed)
@@ -367,7 +366,7 @@ class _Lowering:
         return value
 
     def source_edge(self, draft: _Draft, port: str) -> Edge:
-        names = draft.op.views_of(draft.spec.name, draft.attrs)
+        names = draft.op.views_of(draft.spec.name, draft.attrs) if issubclass(draft.op, Source) else []
         values = [
             replace(draft.op.infer(draft.spec.name, port, draft.attrs, {}, {"b": "b"}), view=v)
             for v in names or [draft.spec.name]

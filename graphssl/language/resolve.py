@@ -56,8 +56,9 @@ def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], 
     tree = expand_blocks(tree, report)
     scope = resolve_params(tree, report)
     tree = tree.without("params", "schedules", "blocks", "variants", "extends")
-    tree = substitute(tree, scope, report)
-    return expand_recipes(tree, report) if isinstance(tree, Mapping) else tree
+    whole = substitute(tree, scope, report)
+    assert isinstance(whole, Mapping)
+    return expand_recipes(whole, report)
 
 
 def variants_of(source: Source) -> list[str]:

@@ -16,7 +16,8 @@ def unused(tree: Mapping, layers: Iterable[Tree]) -> Iterator[Finding]:
     """Findings for the declarations of the merged `tree`, given every text that was laid into it."""
     layers = list(layers)
     blocks, schedules, params = (_names(tree.get(key)) for key in ("blocks", "schedules", "params"))
-    for block in tree.get("blocks") or () if blocks else ():
+    declared_blocks = tree.get("blocks")
+    for block in declared_blocks if isinstance(declared_blocks, Mapping) else ():
         params |= _names(block.value.get("params")) if isinstance(block.value, Mapping) else {}
     instanced = set().union(*map(_instanced, layers))
     if instanced <= blocks.keys():  # otherwise one name was misspelt, which is a finding already

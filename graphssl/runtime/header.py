@@ -8,11 +8,12 @@ from accelerate import Accelerator
 from torch import nn
 
 from graphssl.data.sources import ImageSource
+from graphssl.ir.graph import Node
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
 
 if TYPE_CHECKING:
-    from graphssl.runtime.train import Options
+    from graphssl.runtime.options import Options
 
 
 def header(
@@ -52,11 +53,11 @@ def header(
     return "\n".join(lines)
 
 
-def _encoder(model: nn.Module, node: object) -> str:
-    arch = node.attrs["arch"]  # type: ignore[attr-defined]
+def _encoder(model: nn.Module, node: Node) -> str:
+    arch = str(node.attrs["arch"])
     conv = getattr(model, "conv1", None)
     if not isinstance(conv, nn.Conv2d):
         return arch
-    sizes = {v.axes[2] for v in node.given["image"].values}  # type: ignore[attr-defined]
+    sizes = {v.axes[2] for v in node.given["image"].values}
     stem = f"{conv.kernel_size[0]}×{conv.kernel_size[0]} stride-{conv.stride[0]} stem"
-    return f"{arch}, {stem} (`stem: {node.attrs['stem']}`, images of {max(sizes)} px)"  # type: ignore[attr-defined]
+    return f"{arch}, {stem} (`stem: {node.attrs['stem']}`, images of {max(sizes)} px)"

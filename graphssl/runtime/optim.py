@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from graphssl.ir.graph import Graph
+from graphssl.language.schedule import Schedule
 from graphssl.language.train import ParameterGroup, Train
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.groups import matches
@@ -40,7 +41,7 @@ def optimizer_class(name: str) -> Any:
         return classes[name.lower()]
     if name.lower() in timm.optim.list_optimizers():
         return timm.optim.get_optimizer_class(name.lower(), bind_defaults=False)
-    near = difflib.get_close_matches(name.lower(), [*classes, *timm.optim.list_optimizers()], n=1)
+    near = difflib.get_close_matches(name.lower(), [*classes, *map(str, timm.optim.list_optimizers())], n=1)
     raise RunError(f"there is no optimizer `{name}`" + (f": write `{near[0]}`" if near else ""))
 
 
@@ -66,9 +67,9 @@ def _layer_scales(module: nn.Module, graph: Graph, decay: float | None) -> dict[
         return {}
     from timm.models import group_parameters
 
-    scales = {}
+    scales: dict[str, float] = {}
     for node in graph:
-        encoder = getattr(module, node.name.replace("/", "_"), None)
+        encoder: Any = getattr(module, node.name.replace("/", "_"), None)
         if node.op.name == "encoder" and hasattr(encoder, "group_matcher"):
             layers = group_parameters(encoder, encoder.group_matcher(coarse=False), reverse=True)
             last = max(layers.values(), default=0)
@@ -90,11 +91,8 @@ class Optimizers:
             rule = member.rule
             key = (rule.name if rule else "", member.layer_scale)
             if key not in groups:
-                own = (
-                    rule.weight_decay.bind(steps, steps_per_epoch)
-                    if rule and hasattr(rule.weight_decay, "bind")
-                    else None
-                )
+                decay = rule.weight_decay if rule else None
+                own = decay.bind(steps, steps_per_epoch) if isinstance(decay, Schedule) else None
                 until = rule.freeze_until.steps(steps, steps_per_epoch) if rule and rule.freeze_until else 0
                 scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.layer_scale
                 fixed = rule.weight_decay if rule and own is None else None

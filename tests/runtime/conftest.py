@@ -16,7 +16,7 @@ DATA = "shapes:32,64"
 
 @pytest.fixture
 def train() -> Callable[..., int]:
-    from graphssl.runtime.train import Options
+    from graphssl.runtime.options import Options
     from graphssl.runtime.train import train as run
 
     def start(name: str, out: Path, overrides: dict[str, Any] | None = None, **options: Any) -> int:

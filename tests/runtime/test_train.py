@@ -57,9 +57,9 @@ def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(name: str, train: Tra
 
 def stop_after(step: int, train: Train, name: str, out: Path, **options: Any) -> None:
     """Train and interrupt as Ctrl-C does, while step number `step` is under way."""
-    from graphssl.runtime import train as module
+    from graphssl.runtime import loop as module
 
-    original = module._Loop.step
+    original = module.Loop.step
     calls = 0
 
     def interrupted(self: Any, *args: Any) -> Any:
@@ -69,11 +69,11 @@ def stop_after(step: int, train: Train, name: str, out: Path, **options: Any) ->
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, *args)
 
-    module._Loop.step = interrupted  # type: ignore[method-assign]
+    module.Loop.step = interrupted  # type: ignore[method-assign]
     try:
         assert train(name, out, **options) == module.INTERRUPTED
     finally:
-        module._Loop.step = original  # type: ignore[method-assign]
+        module.Loop.step = original  # type: ignore[method-assign]
     facts = json.loads((RunFolder(out).latest_checkpoint() / "state.json").read_text())  # type: ignore[operator]
     assert facts["step"] == step
 
@@ -96,10 +96,10 @@ def test_state_moves_once_per_optimizer_step_under_accumulation(name: str, train
 
 
 def test_a_loss_that_is_not_finite_writes_nothing_and_stops_after_ten_steps(train: Train, tmp_path: Path) -> None:
-    from graphssl.runtime import train as module
+    from graphssl.runtime import loop as module
 
     before: dict[str, torch.Tensor] = {}
-    original = module._Loop.micro_batches
+    original = module.Loop.micro_batches
 
     def poisoned(self: Any, batch: Any) -> Any:
         before.update({k: v.clone() for k, v in self.module.state_dict().items() if k.startswith("queue")})
@@ -107,12 +107,12 @@ def test_a_loss_that_is_not_finite_writes_nothing_and_stops_after_ten_steps(trai
             views["vq"] = views["vq"] * float("nan")
             yield views
 
-    module._Loop.micro_batches = poisoned  # type: ignore[method-assign]
+    module.Loop.micro_batches = poisoned  # type: ignore[method-assign]
     try:
         with pytest.raises(RunError, match="not finite 10 steps in a row"):
             train("moco_v2", tmp_path / "run", steps=30)
     finally:
-        module._Loop.micro_batches = original  # type: ignore[method-assign]
+        module.Loop.micro_batches = original  # type: ignore[method-assign]
     torch.manual_seed(0)
     fresh = graphssl.compile(graphssl.load("moco_v2@quick", {"params.queue": 40, "params.dim": 8}))
     assert before["queue.pointer"].item() == 0

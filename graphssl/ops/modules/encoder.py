@@ -37,7 +37,7 @@ def encoder(
         options.setdefault("img_size", image_sizes[0])
         if len(image_sizes) > 1:
             options.setdefault("dynamic_img_size", True)
-    model = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
+    model: nn.Module = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
     small = bool(image_sizes) and max(image_sizes) <= 64
     resnet = isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")
     if stem in ("cifar", "small") and not resnet:
@@ -47,7 +47,7 @@ def encoder(
     return model
 
 
-def use_small_stem(model: nn.Module, stride: int) -> None:
+def use_small_stem(model: Any, stride: int) -> None:
     """Make the first convolution 3×3 with this stride and drop the max-pool, in place."""
     old = model.conv1
     bias = old.bias is not None
@@ -57,7 +57,7 @@ def use_small_stem(model: nn.Module, stride: int) -> None:
     model.maxpool = nn.Identity()
 
 
-def take(model: nn.Module, x: Tensor, *ports: str) -> dict[str, Tensor]:
+def take(model: Any, x: Tensor, *ports: str) -> dict[str, Tensor]:
     """The named outputs of one forward: pooled, cls, patch, map, blocks.I (shapes as in the op `encoder`)."""
     blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
     out: dict[str, Tensor] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def copy_of(module: nn.Module) -> nn.Module:
@@ -31,7 +31,7 @@ def ema_update(slow: nn.Module, fast: nn.Module, momentum: float, buffers: str =
     buffers: `own` leaves them, `copy` copies them, `ema` averages floating ones and copies integer ones.
     """
     source = dict(fast.named_parameters())
-    pairs = [(p, source[name]) for name, p in slow.named_parameters()]
+    pairs: list[tuple[Tensor, Tensor]] = [(p, source[name]) for name, p in slow.named_parameters()]
     if buffers != "own":
         theirs = dict(fast.named_buffers())
         for name, buffer in slow.named_buffers():

@@ -1,0 +1,251 @@
+"""The steps of a run: forward, backward, state, and what is written on the way."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from graphssl import __version__
+from graphssl.data.loader import Batch
+from graphssl.data.sampler import EpochSampler
+from graphssl.data.sources import ImageSource
+from graphssl.ir.graph import Graph
+from graphssl.language.train import Train
+from graphssl.runtime import checkpoint
+from graphssl.runtime.errors import RunError
+from graphssl.runtime.evaluation import Evaluation
+from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.interrupt import Stop
+from graphssl.runtime.optim import Optimizers
+from graphssl.runtime.options import Options
+from graphssl.runtime.report import Report
+
+INTERRUPTED = 130
+MAX_SKIPPED_IN_A_ROW = 10
+
+
+@dataclass
+class Loop:
+    """The steps of one run: what it needs, made ready by `train`."""
+
+    graph: Graph
+    recipe: Train
+    options: Options
+    accelerator: Accelerator
+    folder: RunFolder
+    module: nn.Module  # ours
+    model: nn.Module  # the same, as Accelerate wraps it
+    optimizers: Optimizers
+    prepared: list[Any]  # its optimizers, as Accelerate wraps them
+    source: ImageSource
+    sampler: EpochSampler
+    evaluation: Evaluation
+    steps: int
+    applied: bool = True  # whether the last step changed the weights
+    skipped_in_a_row: int = 0
+    bad: dict[str, str] = field(default_factory=dict)  # images that could not be read: path -> reason
+
+    def __post_init__(self) -> None:
+        self.eval_steps = self._every(self.options.eval_every)
+        self.save_steps = self._every(self.options.checkpoint_every)
+
+    def _every(self, epochs: float | None) -> int:
+        """Steps between two events: every so many epochs, by default ten times in a run; 0 is never."""
+        per_epoch = self.sampler.steps_per_epoch
+        if epochs is None:
+            epochs = max(1.0, self.steps / per_epoch / 10)
+        return max(1, round(epochs * per_epoch)) if epochs > 0 else self.steps + 1
+
+    def run(self, batches: Iterator[Batch], first: int, report: Report, stop: Stop) -> int:
+        """Train from step `first` to the end; 0, or 130 when interrupted."""
+        if first == 0:
+            self.evaluate(0, report)
+        self.model.train()
+        report.begin()
+        begun, since = time.perf_counter(), first
+        for step in range(first, self.steps):
+            batch = next(batches)
+            self.note_bad(batch, report)
+            lr = self.optimizers.schedule(step)
+            outputs = self.step(step, batch)
+            done = step + 1
+            if done % self.options.log_every == 0 or step == first or done == self.steps:
+                now = time.perf_counter()
+                rate = (done - since) * self.recipe.batch_size / max(now - begun, 1e-9)
+                self.log(done, outputs, lr, rate, report)
+                begun, since = now, done
+            if done % self.eval_steps == 0 or done == self.steps:
+                self.evaluate(done, report)
+                begun, since = time.perf_counter(), done
+            interrupted = self.agreed(stop.wanted)
+            if done % self.save_steps == 0 or done == self.steps or interrupted:
+                self.save(done)
+            if interrupted and done < self.steps:
+                report.say(f"stopped after step {done}; continue with the same command and --resume")
+                return INTERRUPTED
+        self.finish(report)
+        return 0
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step; the losses and monitors, averaged over micro-batches."""
+        recipe, accelerator = self.recipe, self.accelerator
+        set_seed(_step_seed(recipe.seed, step, accelerator.process_index))
+        if self.applied:  # a skipped step left the weights as they were: its EMA has been done
+            self.module.commit("before_forward", step)  # type: ignore[operator]
+        outputs: dict[str, Tensor] = {}
+        finite = torch.ones((), device=accelerator.device)
+        for optimizer in self.prepared:
+            optimizer.zero_grad(set_to_none=True)
+        for i, views in enumerate(self.micro_batches(batch)):
+            last = i == recipe.accumulate - 1
+            with nullcontext() if last else accelerator.no_sync(self.model):
+                out = self.model(views, step)
+                accelerator.backward(out.loss / recipe.accumulate)
+            finite = finite * torch.isfinite(out.loss.detach())
+            for name, value in {"loss": out.loss, **out.losses, **out.monitors}.items():
+                outputs[name] = outputs.get(name, 0.0) + value.detach() / recipe.accumulate
+        if accelerator.num_processes > 1:
+            finite = accelerator.reduce(finite, "mean")
+        if float(finite) == 1.0:
+            accelerator.unscale_gradients()
+            self.optimizers.drop_frozen(step)
+            self.optimizers.clip()
+            for optimizer in self.prepared:
+                optimizer.step()
+            self.applied = not accelerator.optimizer_step_was_skipped
+        else:
+            self.applied = False
+        if self.applied:
+            self.module.commit("after_step", step)  # type: ignore[operator]
+            self.skipped_in_a_row = 0
+        else:
+            self.module.discard()  # type: ignore[operator]
+            self.skipped_in_a_row += 1
+            if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+                raise RunError(
+                    f"the loss was not finite {MAX_SKIPPED_IN_A_ROW} steps in a row (up to step {step}): "
+                    "lower the learning rate, or use bf16 or fp32 instead of fp16"
+                )
+        return outputs
+
+    def micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
+        """The rank's batch on the device, split into micro-batches, by source-node name."""
+        device, parts = self.accelerator.device, self.recipe.accumulate
+        size = len(batch.labels) // parts
+
+        def move(x: Tensor, i: int) -> Tensor:
+            part = x[i * size : (i + 1) * size].to(device, non_blocking=True)
+            return part.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else part
+
+        for i in range(parts):
+            views: dict[str, Any] = {}
+            for name, view in batch.views.items():
+                views[name] = [move(v, i) for v in view] if isinstance(view, list) else move(view, i)
+            for node in self.graph.sources():
+                if node.op.name == "label":
+                    views[node.name] = move(batch.labels, i)
+            yield views
+
+    def log(self, done: int, outputs: dict[str, Tensor], lr: float, rate: float, report: Report) -> None:
+        """One line of metrics: the mean over ranks."""
+        names = list(outputs)
+        stacked = torch.stack([outputs[name].float() for name in names])
+        if self.accelerator.num_processes > 1:
+            stacked = self.accelerator.reduce(stacked, "mean")
+        values = dict(zip(names, (round(v, 6) for v in stacked.tolist()), strict=True))
+        epoch = done / self.sampler.steps_per_epoch
+        self.accelerator.log({**values, "lr": lr}, step=done)
+        if self.accelerator.is_main_process:
+            self.folder.log(
+                {"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)}
+            )
+        shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}
+        monitors = {name: values[name] for name, _ in self.graph.monitors}
+        report.step(done, {**shown, **monitors}, rate)
+
+    def evaluate(self, done: int, report: Report) -> None:
+        """kNN on the test split so far, where there is one."""
+        if self.options.eval_every == 0 or not self.evaluation.possible:
+            return
+        top1 = self.evaluation.knn()
+        report.knn = top1
+        self.accelerator.log({"knn": top1}, step=done)
+        if self.accelerator.is_main_process:
+            self.folder.log({"step": done, "epoch": round(done / self.sampler.steps_per_epoch, 4), "knn": top1})
+        where = "random encoder" if done == 0 else f"step {done}"
+        report.say(f"{where}: kNN {top1:.1%} ({self.evaluation.settings})")
+
+    def save(self, done: int) -> None:
+        """Write a checkpoint after `done` steps."""
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            facts = {
+                "applied": self.applied,
+                "data": self.options.data,
+                "graphssl": __version__,
+                "samples": len(self.source),
+                "scaler": scaler.state_dict() if scaler is not None else None,
+                "total_steps": self.steps,
+            }
+            optimizers = [getattr(o, "optimizer", o) for o in self.prepared]
+            checkpoint.save(
+                self.folder.checkpoints, done, self.module, optimizers, facts, keep=self.options.keep_checkpoints
+            )
+        self.accelerator.wait_for_everyone()
+
+    def finish(self, report: Report) -> None:
+        """Sum the run up."""
+        if not self.accelerator.is_main_process:
+            return
+        records = list(self.folder.metrics())
+        losses = [r for r in records if "loss" in r]
+        scores = [r["knn"] for r in records if "knn" in r]
+        self.folder.summarize(
+            method=self.graph.name,
+            data=self.options.data,
+            steps=self.steps,
+            processes=self.accelerator.num_processes,
+            epochs=round(self.steps / self.sampler.steps_per_epoch, 4),
+            loss={"first": losses[0]["loss"], "last": losses[-1]["loss"]} if losses else None,
+            knn={"first": scores[0], "last": scores[-1], "settings": self.evaluation.settings} if scores else None,
+            bad_images=self.bad,
+            graphssl=__version__,
+            torch=torch.__version__,
+            command=" ".join(sys.argv),
+        )
+        report.say(f"done: {self.folder.path} (summary.json, metrics.jsonl, checkpoints/)")
+
+    def note_bad(self, batch: Batch, report: Report) -> None:
+        """Count images that could not be read, name each once, stop when they are too many."""
+        for path, reason in batch.bad:
+            if path not in self.bad:
+                self.bad[path] = reason
+                report.say(f"skipped `{path}`: {reason}; another image takes its place")
+        if len(self.bad) > max(1.0, self.options.max_bad * len(self.source)):
+            name = next(iter(self.bad))
+            raise RunError(
+                f"{len(self.bad)} of {len(self.source)} images cannot be read (the first: `{name}`), more than the "
+                f"{self.options.max_bad:.1%} that --max-bad allows"
+            )
+
+    def agreed(self, wanted: bool) -> bool:
+        """Whether any rank was asked to stop."""
+        if self.accelerator.num_processes == 1:
+            return wanted
+        flag = torch.tensor(float(wanted), device=self.accelerator.device)
+        return float(self.accelerator.reduce(flag, "sum")) > 0
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """Seed of a step's dropout and drop-path: a function of the step, so that resuming needs no saved state."""
+    return (seed * 1_000_003 + step * 1_009 + rank) % 2**31

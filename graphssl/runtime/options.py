@@ -1,0 +1,26 @@
+"""How a run is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is run; what is learned is in the method."""
+
+    data: str
+    out: str
+    steps: int | None = None
+    resume: bool = False
+    allow_changed: bool = False
+    device: str | None = None
+    workers: int | None = None
+    log_every: int = 10
+    eval_every: float | None = None
+    eval_samples: int = 5_000
+    checkpoint_every: float | None = None
+    keep_checkpoints: int = 2
+    max_bad: float = 0.01
+    cache_gb: float = 4.0
+    log_with: str | None = None
