@@ -35,13 +35,14 @@ def arguments(function: Callable[..., Any], keywords: Mapping[str, Any]) -> list
 
 def curve_source(schedule: Schedule) -> str:
     """`Curve(("cosine", 0.996, 1.0, steps))`: the schedule bound to the constructor's `steps`."""
-    lengths = [_length(piece.over) if piece.over else None for piece in schedule.pieces]
-    known = [length for length in lengths if length is not None]
-    rest = f"max(0, steps - {' - '.join(known)})" if known else "steps"
-    pieces, value = [], 0.0
-    for piece, length in zip(schedule.pieces, lengths, strict=True):
+    pieces, value, until = [], 0.0, ""
+    for piece in schedule.pieces:
+        if piece.over:
+            until = f"{until} + {_length(piece.over)}" if until else _length(piece.over)
+        else:
+            until = _length(piece.until) if piece.until else "steps"
         start = value if piece.start is None else piece.start
-        pieces.append(f'("{piece.shape}", {start!r}, {piece.end!r}, {rest if length is None else length})')
+        pieces.append(f'("{piece.shape}", {start!r}, {piece.end!r}, {until})')
         value = piece.end
     every = ", every=steps_per_epoch" if schedule.every_epoch else ""
     return f"Curve({', '.join(pieces)}{every})"

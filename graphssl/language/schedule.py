@@ -40,10 +40,11 @@ def duration(text: str) -> Duration:
 class Curve:
     """A bound schedule: `curve(step)` is the value at a 0-based optimizer step.
 
-    pieces: (shape, start, end, steps) in order, shape one of `linear`, `cosine`, `constant`. Piece `i` begins where
-    piece `i - 1` ends; behind the last one its end value stays. `every` holds the value for that many steps.
-        linear: start + (end - start) * k / steps
-        cosine: end + (start - end) * (1 + cos(pi * k / steps)) / 2
+    pieces: (shape, start, end, until) in order, shape one of `linear`, `cosine`, `constant`. Piece `i` begins at the
+    step where piece `i - 1` ends; behind the last one its end value stays. `every` holds the value for that many steps.
+    With t the share of the piece that has passed:
+        linear: start + (end - start) * t
+        cosine: end + (start - end) * (1 + cos(pi * t)) / 2
     """
 
     def __init__(self, *pieces: tuple[str, float, float, int], every: int = 1):
@@ -52,14 +53,15 @@ class Curve:
 
     def __call__(self, step: int) -> float:
         k = step // self.every * self.every
-        for shape, start, end, steps in self.pieces:
-            if k < steps:
+        begun = 0
+        for shape, start, end, until in self.pieces:
+            if k < until:
                 if shape == "constant":
                     return start
                 if shape == "linear":
-                    return start + (end - start) * k / steps
-                return end + (start - end) * (1 + math.cos(math.pi * k / steps)) / 2
-            k -= steps
+                    return start + (end - start) * (k - begun) / (until - begun)
+                return end + (start - end) * (1 + math.cos(math.pi * (k - begun) / (until - begun))) / 2
+            begun = max(begun, until)
         return self.pieces[-1][2]
 
     def __repr__(self) -> str:
@@ -69,12 +71,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Piece:
-    """One stretch of a schedule; `start` None takes the previous end, `over` None the rest of the training."""
+    """One stretch of a schedule: `over` so long, or `until` a place in the training, or, without either, to its end.
+
+    start: None takes the end of the piece before.
+    """
 
     shape: str
     start: float | None
     end: float
-    over: Duration | None
+    over: Duration | None = None
+    until: Duration | None = None
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,14 @@ class Schedule:
 
     def bind(self, steps: int, steps_per_epoch: int) -> Curve:
         """The curve for a training of `steps` optimizer steps."""
-        lengths = [p.over.steps(steps, steps_per_epoch) if p.over else None for p in self.pieces]
-        rest = max(0, steps - sum(n for n in lengths if n is not None))
-        pieces, value = [], 0.0
-        for piece, length in zip(self.pieces, lengths, strict=True):
+        pieces, value, at = [], 0.0, 0
+        for piece in self.pieces:
+            if piece.over:
+                at += piece.over.steps(steps, steps_per_epoch)
+            else:
+                at = piece.until.steps(steps, steps_per_epoch) if piece.until else steps
             start = value if piece.start is None else piece.start
-            pieces.append((piece.shape, start, piece.end, rest if length is None else length))
+            pieces.append((piece.shape, start, piece.end, at))
             value = piece.end
         return Curve(*pieces, every=steps_per_epoch if self.every_epoch else 1)
 
@@ -117,7 +125,7 @@ class Schedule:
     def __str__(self) -> str:
         words = []
         for piece in self.pieces:
-            over = f" over {piece.over}" if piece.over else ""
+            over = f" over {piece.over}" if piece.over else f" until {piece.until}" if piece.until else ""
             start = "" if piece.start is None else f"{piece.start:g}"
             same = piece.shape == "constant"
             words.append(f"{start}{over}" if same else f"{start}→{piece.end:g} {piece.shape}{over}".strip())
@@ -125,13 +133,13 @@ class Schedule:
 
 
 def constant(value: float) -> Schedule:
-    return Schedule((Piece("constant", value, value, None),))
+    return Schedule((Piece("constant", value, value),))
 
 
 def drops(start: float, at: list[Duration], factor: float) -> tuple[Piece, ...]:
-    """A staircase: `start`, times `factor` at each place of `at` (durations from the beginning, one unit)."""
-    pieces, begun = [], 0.0
+    """A staircase: `start`, times `factor` at each place of `at`, counted from the beginning of the training."""
+    pieces = []
     for place in at:
-        pieces.append(Piece("constant", start, start, Duration(place.value - begun, place.unit)))
-        begun, start = place.value, start * factor
-    return (*pieces, Piece("constant", start, start, None))
+        pieces.append(Piece("constant", start, start, until=place))
+        start *= factor
+    return (*pieces, Piece("constant", start, start))

@@ -146,3 +146,14 @@ def test_the_generated_curve_equals_the_bound_one(
 def test_a_staircase_needs_rising_places() -> None:
     stairs = Schedule(drops(1.0, [Duration(2, "ep"), Duration(3, "ep")], 0.5)).bind(100, 10)
     assert [stairs(k) for k in (0, 19, 20, 29, 30, 99)] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_the_places_of_a_staircase_count_from_the_beginning_of_the_training() -> None:
+    recipe = {
+        "optimizer": "sgd",
+        "lr": {"$replace": True, "base": 1.0, "then": {"steps": {"at": ["4ep"], "factor": 0.1}}},
+    }
+    train = graphssl.load("simclr@quick", {"train": {**recipe, "warmup": "2ep"}}).checked_graph().train
+    assert train is not None
+    curve = train.lr.bind(100, 10)
+    assert [curve(k) for k in (0, 10, 20, 39, 40, 99)] == [0.0, 0.5, 1.0, 1.0, 0.1, 0.1]
