@@ -138,7 +138,7 @@ class _Emitter:
         done.add(node.name)
         target = self.attribute(node.name)
         if node.kind == "link":
-            if node.op.name == "share":
+            if node.op.trained:  # type: ignore[attr-defined]
                 return
             assert node.of
             self.construct(self.graph.nodes[node.of.node], done)
@@ -352,7 +352,7 @@ class _Emitter:
         add("    @torch.no_grad()")
         add("    def commit(self, moment: str, step: int = 0) -> None:")
         add('        """Write the state that moves at `moment` (before_forward or after_step) of this step."""')
-        moving = [n for n in self.graph if n.op.name == "ema" or (n.kind == "state")]
+        moving = [node for node in self.graph if "update" in node.attrs]
         written = False
         for moment in ("before_forward", "after_step"):
             nodes = [node for node in moving if node.attrs["update"] == moment]

@@ -105,7 +105,7 @@ def _with_parents(
     parent = _with_parents(read(parent_source), parent_source, report, (*seen, name), layers)
     for variant in variants:
         parent = _with_variant(parent, variant, report, (), extends.span)
-    return _overlay(parent, tree, report)
+    return _overlay(parent.without("name"), tree, report)  # another method has a name of its own
 
 
 def _parent(name: str, source: Source, span: Span) -> Source:
