@@ -27,7 +27,7 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
     names = [node.name for node in method.spec.nodes] if method and method.spec else []
     known = {"examples": names} if names else {}
     defs: dict[str, Any] = {
-        "schedule": SCHEDULE_SCHEMA,
+        "schedule": _replaceable(SCHEDULE_SCHEMA),
         "ramp": {key: value for key, value in RAMP_SCHEMA.items() if key != "required"},  # may be a patch
         "parameter": {**_PARAMETER, "description": "A parameter of this file: `${name}`."},
         "reference": {
@@ -100,7 +100,7 @@ def _body() -> dict[str, Any]:
         "schedules": {
             "type": "object",
             "description": "Shared schedules, used as `${schedules.name}`.",
-            "additionalProperties": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]},
+            "additionalProperties": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}, {"type": "null"}]},
         },
         "blocks": {"type": "object", "description": "Parametric sub-graphs, used as `block: name`."},
         "nodes": {"type": "object", "additionalProperties": {"$ref": "#/$defs/node"}},
@@ -118,6 +118,10 @@ def _open(fields: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {**properties, "$replace": {"type": "boolean"}},
     }
+
+
+def _replaceable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "properties": {**schema["properties"], "$replace": {"type": "boolean"}}}
 
 
 def _patchable(schema: dict[str, Any]) -> dict[str, Any]:

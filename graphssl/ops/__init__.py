@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 from graphssl.ir.signature import Op
 from graphssl.language.diagnostics import Finding, GraphError
-from graphssl.ops.contrastive import InfoNCE, NTXent
+from graphssl.ops.contrastive import InfoNCE, NegativesLoss, NTXent
 from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
 from graphssl.ops.links import Ema, Frozen, Share
@@ -19,7 +19,7 @@ from graphssl.ops.probe import LinearProbe
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss
 from graphssl.ops.sources import Augment, Label
-from graphssl.ops.tensors import Concat, Gather, L2Normalize, StopGrad
+from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
 
 OPS: tuple[type[Op], ...] = (
@@ -36,6 +36,7 @@ OPS: tuple[type[Op], ...] = (
     Frozen,
     # pure
     StopGrad,
+    Identity,
     L2Normalize,
     Concat,
     Gather,
@@ -44,6 +45,7 @@ OPS: tuple[type[Op], ...] = (
     # losses
     InfoNCE,
     NTXent,
+    NegativesLoss,
     CosineLoss,
     VICRegLoss,
     LinearProbe,

@@ -125,3 +125,49 @@ def nt_xent(z: list[Tensor], *, temperature: float | Tensor, normalize: bool = T
         logits = logits.scatter(1, anchors[:, None], float("-inf"))  # an anchor is no candidate of its own
         losses += [F.cross_entropy(logits, rows + j * n) for j in range(len(z)) if j != i]
     return torch.stack(losses).mean()
+
+
+class NegativesLoss(Loss):
+    """The part of a contrastive loss that pushes apart (BYOL, arXiv:2006.07733, appendix F.4: the term behind β).
+
+        loss = mean over pairs of views u ≠ v and i of τ ln( Σ_{j≠i} exp(q_ui·k_uj/τ) + Σ_j exp(q_ui·k_vj/τ) )
+
+    Added to an alignment term, -q_ui·k_vi, it makes NT-Xent times τ; alone it spreads the rows over the sphere.
+    query: a list of views (b d); key: a list of as many, (b d) or gathered (B d); τ = temperature.
+    Differs: BYOL writes 2β per direction and adds the directions: say so with `weight`.
+    """
+
+    name = "negatives_loss"
+    prevents_collapse = True
+    candidates = ("key",)
+    query = Input("features[b d]", "a list of views", takes_list=True, views=2)
+    key = Input("features[p d]", "a list of as many views of the same images", takes_list=True, views=2)
+    temperature = scheduled(0.1, "τ: what similarities are divided by.", above=0)
+    normalize = NORMALIZE
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return negatives_loss
+
+
+def negatives_loss(
+    query: list[Tensor], key: list[Tensor], *, temperature: float | Tensor, normalize: bool = True
+) -> Tensor:
+    """query: v views of (b d), key: v views of (b d) or (B d) -> scalar."""
+    import torch
+    import torch.nn.functional as F
+
+    from graphssl.ops.modules.distributed import first_row
+    from graphssl.ops.modules.precision import full_precision
+
+    queries, keys = [full_precision(view) for view in query], [full_precision(view) for view in key]
+    if normalize:
+        queries, keys = [F.normalize(x, dim=1) for x in queries], [F.normalize(x, dim=1) for x in keys]
+    own = torch.arange(len(queries[0]), device=queries[0].device) + first_row(queries[0], keys[0])
+    losses = []
+    for u, q in enumerate(queries):
+        same = (q @ keys[u].T / temperature).scatter(1, own[:, None], float("-inf"))  # b p: itself is no negative
+        for v, k in enumerate(keys):
+            if v != u:
+                losses.append(temperature * torch.logsumexp(torch.cat([same, q @ k.T / temperature], dim=1), dim=1))
+    return torch.stack(losses).mean()

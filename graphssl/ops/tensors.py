@@ -31,6 +31,23 @@ def stop_grad(x: Tensor) -> Tensor:
     return x.detach()
 
 
+class Identity(Pure):
+    """x as it is: keeps a node's name where a variant takes its op away. Any shape."""
+
+    name = "identity"
+    x = Input("any", "any value")
+    output = Output("any", "the same value", unit="same")
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return identity
+
+
+def identity(x: Tensor) -> Tensor:
+    """x."""
+    return x
+
+
 class L2Normalize(Pure):
     """x / max(‖x‖₂, 1e-12) over the last axis. features (b d) or tokens (b n d) -> the same shape, rows of length 1."""
 

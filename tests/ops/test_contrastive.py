@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphssl.ops.contrastive import info_nce, nt_xent
+from graphssl.ops.contrastive import info_nce, negatives_loss, nt_xent
 
 torch.manual_seed(0)
 
@@ -108,3 +108,25 @@ def test_nt_xent_of_three_views_averages_over_ordered_pairs_of_views() -> None:
                     right = (cosine(every[a], every[j * 4 + n]) / 0.3).exp()
                     total -= (right / sum((cosine(every[a], every[c]) / 0.3).exp() for c in range(12) if c != a)).log()
     assert torch.allclose(nt_xent(z, temperature=0.3), total / (4 * 6))
+
+
+def loop_negatives(queries: list[Tensor], keys: list[Tensor], tau: float) -> Tensor:
+    terms = []
+    for u, v in ((0, 1), (1, 0)):
+        for i in range(len(queries[u])):
+            own = [cosine(queries[u][i], keys[u][j]) for j in range(len(keys[u])) if j != i]
+            other = [cosine(queries[u][i], row) for row in keys[v]]
+            terms.append(tau * sum((s / tau).exp() for s in own + other).log())
+    return sum(terms) / len(terms)
+
+
+def test_the_negatives_term_equals_a_slow_loop() -> None:
+    q, k = [rows(5), rows(5)], [rows(5), rows(5)]
+    same_value_and_gradient(negatives_loss(q, k, temperature=0.2), loop_negatives(q, k, 0.2), *q, *k)
+
+
+def test_alignment_and_negatives_together_are_nt_xent_times_the_temperature() -> None:
+    a, b = rows(6), rows(6)
+    alignment = -torch.nn.functional.cosine_similarity(a, b).mean()
+    together = alignment + negatives_loss([a, b], [a, b], temperature=0.3)
+    same_value_and_gradient(together, 0.3 * nt_xent([a, b], temperature=0.3), a, b)
