@@ -21,7 +21,9 @@ class Queue(State):
     """
 
     name = "queue"
-    features = Input("features[b d]", "rows to remember, or a list", takes_list=True, delayed=True, blocks_gradient=True)
+    features = Input(
+        "features[b d]", "rows to remember, or a list", takes_list=True, delayed=True, blocks_gradient=True
+    )
     output = Output("features[q d]", "remembered rows, oldest first after the pointer", unit="same")
     size = integer(doc="Rows remembered.")
     update = choice("after_step", default="after_step", role="wiring", doc="When rows are written.")

@@ -31,7 +31,8 @@ class Queue(nn.Module):
     def commit(self) -> None:
         if not self.staged:
             return
-        rows = torch.cat([gather(part, grad=False) for part in self.staged]).to(self.rows.dtype)  # by view, then by rank
+        parts = [gather(part, grad=False) for part in self.staged]  # by view, then by rank
+        rows = torch.cat(parts).to(self.rows.dtype)
         self.staged.clear()
         size = len(self.rows)
         skipped = max(0, len(rows) - size)  # more rows than fit: only the newest stay
