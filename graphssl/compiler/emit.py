@@ -314,12 +314,7 @@ class _Emitter:
         for node in states:
             port, refs = next(iter(node.inputs.items()))
             value = self.expression(refs, node.given[port].listed)
-            stage = f"{self.attribute(node.name)}.stage"
-            if node.given[port].listed:
-                self.out.add(f"            for x in {value}:", node)
-                self.out.add(f"                {stage}(x)", node)
-            else:
-                self.out.add(f"            {stage}({value})", node)
+            self.out.add(f"            {self.attribute(node.name)}.stage({value})", node)
 
     def result(self) -> None:
         add = self.out.add

@@ -14,14 +14,16 @@ class Queue(State):
     """The last `size` rows it was given, first in first out (MoCo, arXiv:1911.05722, section 3.2; moco/builder.py).
 
     Reading gives the rows from before this step, so a fresh key is never among its own negatives; the rows of all ranks,
-    and of all micro-batches, are written together after the optimizer step, wrapping at the end. It starts as random
+    and of all views and micro-batches, are written together after the optimizer step, wrapping at the end. It starts as random
     rows, of length 1 when what it stores is l2-normalised.
     features (b d) -> features (size d), no gradient.
     Differs: the authors require size % batch = 0; here any size works.
     """
 
     name = "queue"
-    features = Input("features[b d]", "rows to remember", delayed=True, blocks_gradient=True)
+    features = Input(
+        "features[b d]", "rows to remember, or a list", takes_list=True, delayed=True, blocks_gradient=True
+    )
     output = Output("features[q d]", "remembered rows, oldest first after the pointer", unit="same")
     size = integer(doc="Rows remembered.")
     update = choice("after_step", default="after_step", role="wiring", doc="When rows are written.")

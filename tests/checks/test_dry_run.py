@@ -146,7 +146,7 @@ def test_a_feature_map_is_smaller_than_the_image() -> None:
     watch = {"op": "stop_grad", "in": "f.map"}
     method = graphssl.load("simclr@quick", {"nodes.m": watch})
     assert [f.code for f in method.findings] == ["unused-node"]
-    assert measure(method.checked_graph())["m"]["outputs"] == {"output": [["b", 128, 4, 4]] * 2}
+    assert measure(method.checked_graph())["m"]["outputs"] == {"output": [["b", 256, 2, 2]] * 2}
 
 
 @pytest.mark.parametrize("name", ["true", "none", "step_output", "nn", "torch", "class"])

@@ -1,4 +1,4 @@
-"""Rows of all ranks. On one rank every function here is the identity."""
+"""Rows of all ranks. On one rank, and on the meta device, every function here is the identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def world() -> tuple[int, int]:
 
 def gather(x: Tensor, *, grad: bool) -> Tensor:
     """x (b d) of every rank, in rank order (B d)."""
-    if world()[1] == 1:
+    if world()[1] == 1 or x.is_meta:
         return x if grad else x.detach()
     return GatherRows.apply(x) if grad else gathered(x.detach())
 

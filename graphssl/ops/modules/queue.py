@@ -25,13 +25,14 @@ class Queue(nn.Module):
     def forward(self) -> Tensor:
         return self.rows
 
-    def stage(self, rows: Tensor) -> None:
-        self.staged.append(rows.detach())
+    def stage(self, rows: Tensor | list[Tensor]) -> None:
+        self.staged += [part.detach() for part in (rows if isinstance(rows, list) else [rows])]
 
     def commit(self) -> None:
         if not self.staged:
             return
-        rows = gather(torch.cat(self.staged), grad=False).to(self.rows.dtype)
+        parts = [gather(part, grad=False) for part in self.staged]  # by view, then by rank
+        rows = torch.cat(parts).to(self.rows.dtype)
         self.staged.clear()
         size = len(self.rows)
         skipped = max(0, len(rows) - size)  # more rows than fit: only the newest stay
