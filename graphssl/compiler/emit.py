@@ -259,8 +259,7 @@ class _Emitter:
 
     def expressions(self, node: Node) -> dict[str, str]:
         """An expression for each input that is given, in the order of the signature."""
-        given = [port for port in node.signature.inputs if port in node.inputs]
-        return {port: self.expression(node.inputs[port], node.given[port].listed) for port in given}
+        return {port: self.expression(refs, node.given[port].listed) for port, refs in node.inputs.items()}
 
     def elements(self, node: Node, inputs: Mapping[str, str]) -> tuple[dict[str, str], str]:
         """A name for one element of each input that is a list, and the words `x in f` that a loop over them has."""

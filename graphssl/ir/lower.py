@@ -183,7 +183,8 @@ class _Lowering:
                     given[entry.key] = entry.value
         elif tree is not None and signature.inputs:
             given[next(iter(signature.inputs))] = tree
-        for port, value in given.items():
+        for port in [port for port in signature.inputs if port in given]:  # the order of the file means nothing
+            value = given[port]
             items = value.items if isinstance(value, Sequence) else (value,)
             refs = [read_reference(item, self.report, name) for item in items]
             if isinstance(value, Sequence):
@@ -320,7 +321,8 @@ class _Lowering:
             elements = self.paired(draft, given, pairs)
         elif len(counts) > 1:
             words = ", ".join(f"`{port}` has {len(edge.values)}" for port, edge in lifted.items())
-            self.find("list-lengths", f"lists of different length meet in `{name}`: {words}", draft.spec.span, name)
+            if not _unknown(given):  # of what is unknown, the length is too
+                self.find("list-lengths", f"lists of different length meet in `{name}`: {words}", draft.spec.span, name)
             return unknown
         else:
             elements = [
