@@ -33,6 +33,7 @@ from graphssl.checks import (
     same_view,
     state_never_read,
     step_after_normalize,
+    target_not_sharper,
     unused_node,
     warmup_longer_than_training,
 )
@@ -71,6 +72,7 @@ CHECKS: tuple[Rule, ...] = (
     gradient_stops_at_teacher,
     missing_stop_gradient,
     collapse_risk,
+    target_not_sharper,
     # what is left over, or compared with itself
     unused_node,
     same_view,

@@ -32,6 +32,10 @@ def check(graph: Graph) -> Iterator[Finding]:
         lacks = ", no predictor and no stop-gradient" if loss.given[right].grad else " and no predictor"
         message = f"`{loss.name}` has no negatives{lacks}, so `{loss.inputs[left][0]}` may become constant"
         help = f"add a predictor on the side of `{left}`, a loss with negatives, or a variance term"
+        if any(value.kind == "probabilities" for value in loss.given[right].values):
+            help = (
+                "centre what the target is computed from, for example with `{op: center, in: NODE}`, or use `sinkhorn`"
+            )
         span = loss.inputs[right][0].span
         also = (span, "with the same weights as the other side")
         yield Finding("collapse-risk", message, loss.span, "warning", loss.name, help, also)

@@ -50,7 +50,7 @@ def _op(node: Node) -> str:
     words = [node.op.name, *([f"of {node.of}"] if node.of else [])]
     words += [str(node.attrs["arch"])] if "arch" in node.attrs else []
     words += [str(node.attrs["dims"])] if "dims" in node.attrs else []
-    words += [f"{node.attrs['size']} rows"] if node.kind == "state" else []
+    words += [f"{node.attrs['size']} rows"] if node.kind == "state" and "size" in node.attrs else []
     if "momentum" in node.attrs:
         momentum = node.attrs["momentum"]
         words.append(f"m {momentum if isinstance(momentum, Schedule) else f'{momentum:g}'}, {node.attrs['update']}")

@@ -236,34 +236,41 @@ class _Emitter:
         """The right side of a node's line."""
         if node.delayed:
             return f"{self.attribute(node.name)}()"
-        call = self.callee(node)
-        inputs = {
-            port: self.expression(refs, edge.listed)
-            for (port, refs), edge in zip(node.inputs.items(), node.given.values(), strict=True)
-        }
-        lifted = {p for p, edge in node.given.items() if edge.listed and not node.signature.inputs[p].takes_list}
-        if node.pairs is not None:
-            left, right = node.op.paired  # type: ignore[attr-defined]
-            index = {left: "[i]", right: "[j]"}
-            each = {p: e + (index.get(p, "") if node.given[p].listed else "") for p, e in inputs.items()}
-            listed = f"[{call(each)} for i, j in {list(node.pairs)}]"
-            return f"sum({listed})" if node.attrs.get("reduce") == "sum" else f"torch.stack({listed}).mean()"
-        if not lifted:
+        call, inputs = self.callee(node), self.expressions(node)
+        if node.pairs is not None:  # other lists belong to the views of the first
+            _, right = node.op.paired  # type: ignore[attr-defined]
+            index = {p: "[j]" if p == right else "[i]" for p, edge in node.given.items() if edge.listed}
+            each = {p: e + index.get(p, "") for p, e in inputs.items()}
+            return self.combined(node, f"[{call(each)} for i, j in {list(node.pairs)}]")
+        each, views = self.elements(node, inputs)
+        if not each:
             return call(inputs)
+        one = call({**inputs, **each})
         how = node.attrs.get("batch") or (self.graph.nodes[node.root].attrs["batch"] if node.root else "per_view")
-        if node.root and how != "per_view":
-            merge = self.use(joint if how == "joint" else by_size)
-            only = next(iter(inputs))
-            function = call({only: "x"})
-            short = function.removesuffix("(x)")
-            return f"{merge}({short if function == f'{short}(x)' else f'lambda x: {function}'}, {inputs[only]})"
-        each = {port: "x" if len(lifted) == 1 else f"{port}_" for port in inputs if port in lifted}
-        views = ", ".join(inputs[port] for port in each)
-        views = views if len(each) == 1 else f"zip({views})"
-        listed = f"[{call({**inputs, **each})} for {', '.join(each.values())} in {views}]"
+        if how != "per_view":
+            names = ", ".join(each.values())
+            short = one.removesuffix(f"({names})")
+            function = short if one == f"{short}({names})" else f"lambda {names}: {one}"
+            return f"{self.use(joint if how == 'joint' else by_size)}({function}, {', '.join(inputs[p] for p in each)})"
+        listed = f"[{one} for {views}]"
         if node.kind != "loss":
             return listed
-        return f"{self.use(average)}({listed})" if node.op.needs_width else f"torch.stack({listed}).mean()"
+        return f"{self.use(average)}({listed})" if node.op.needs_width else self.combined(node, listed)
+
+    def expressions(self, node: Node) -> dict[str, str]:
+        """An expression for each input that is given, in the order of the signature."""
+        return {port: self.expression(refs, node.given[port].listed) for port, refs in node.inputs.items()}
+
+    def elements(self, node: Node, inputs: Mapping[str, str]) -> tuple[dict[str, str], str]:
+        """A name for one element of each input that is a list, and the words `x in f` that a loop over them has."""
+        lifted = [p for p in inputs if node.given[p].listed and not node.signature.inputs[p].takes_list]
+        each = {port: "x" if len(lifted) == 1 else f"{port}_" for port in lifted}
+        views = ", ".join(inputs[port] for port in lifted)
+        return each, f"{', '.join(each.values())} in {views if len(lifted) == 1 else f'zip({views})'}"
+
+    def combined(self, node: Node, losses: str) -> str:
+        """One loss from those of several views or pairs."""
+        return f"sum({losses})" if node.attrs.get("reduce") == "sum" else f"torch.stack({losses}).mean()"
 
     def callee(self, node: Node) -> Callable[[dict[str, str]], str]:
         """How one call of the node is written, given expressions by input port."""
@@ -283,7 +290,7 @@ class _Emitter:
         rest = {k: v for k, v in keywords.items() if k not in dynamic}
         tail = [*arguments(function, rest), *(f"{k}={v}" for k, v in dynamic.items())]
         name = self.use(function)
-        single = len(op.inputs) == 1
+        single = len(node.inputs) == 1
         return lambda inputs: f"{name}({', '.join([*(e if single else f'{p}={e}' for p, e in inputs.items()), *tail])})"
 
     def expression(self, refs: tuple[Ref, ...], listed: bool) -> str:
@@ -308,13 +315,19 @@ class _Emitter:
         return name
 
     def stage(self) -> None:
-        states = [node for node in self.graph.of_kind("state") if node.delayed]
+        """What states will write after the step: what they store, or what went through them."""
+        states = self.graph.of_kind("state")
         if states:
             self.out.add("        if self.training:")
         for node in states:
-            port, refs = next(iter(node.inputs.items()))
-            value = self.expression(refs, node.given[port].listed)
-            self.out.add(f"            {self.attribute(node.name)}.stage({value})", node)
+            inputs = self.expressions(node)
+            each, views = self.elements(node, inputs)
+            stage = f"{self.attribute(node.name)}.stage({', '.join({**inputs, **each}.values())})"
+            if each:
+                self.out.add(f"            for {views}:", node)
+                self.out.add(f"                {stage}", node)
+            else:
+                self.out.add(f"            {stage}", node)
 
     def result(self) -> None:
         add = self.out.add

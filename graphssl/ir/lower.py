@@ -183,7 +183,8 @@ class _Lowering:
                     given[entry.key] = entry.value
         elif tree is not None and signature.inputs:
             given[next(iter(signature.inputs))] = tree
-        for port, value in given.items():
+        for port in [port for port in signature.inputs if port in given]:  # the order of the file means nothing
+            value = given[port]
             items = value.items if isinstance(value, Sequence) else (value,)
             refs = [read_reference(item, self.report, name) for item in items]
             if isinstance(value, Sequence):
@@ -320,7 +321,8 @@ class _Lowering:
             elements = self.paired(draft, given, pairs)
         elif len(counts) > 1:
             words = ", ".join(f"`{port}` has {len(edge.values)}" for port, edge in lifted.items())
-            self.find("list-lengths", f"lists of different length meet in `{name}`: {words}", draft.spec.span, name)
+            if not _unknown(given):  # of what is unknown, the length is too
+                self.find("list-lengths", f"lists of different length meet in `{name}`: {words}", draft.spec.span, name)
             return unknown
         else:
             elements = [
@@ -376,9 +378,9 @@ class _Lowering:
     def paired(
         self, draft: _Draft, given: Mapping[str, Edge], pairs: tuple[tuple[int, int], ...]
     ) -> list[dict[str, Value]]:
-        left, right = (port for port in draft.op.paired)  # type: ignore[attr-defined]
+        _, right = draft.op.paired  # type: ignore[attr-defined]
         return [
-            {port: edge.values[i if port == left else j if port == right else 0] for port, edge in given.items()}
+            {port: edge.values[0 if not edge.listed else j if port == right else i] for port, edge in given.items()}
             for i, j in pairs
         ]
 
@@ -466,6 +468,9 @@ def _conversion(expected: str, got: str, ref: Ref, signature: type[Op]) -> str |
         ("features", "image"): f"put an encoder between: `{{op: encoder, in: {ref.node}, arch: resnet50}}`",
         ("image", "features"): "an encoder takes images; use `projector` or `predictor` on features",
         ("tokens", "features"): f"take patch tokens: `{ref.node}.patch`",
+        ("probabilities", "logits"): f"make probabilities of `{ref}` with a `softmax` or `sinkhorn` node",
+        ("probabilities", "features"): f"make probabilities of `{ref}` with a `softmax` or `sinkhorn` node",
+        ("logits", "probabilities"): "take what comes before the `softmax`: the loss applies its own",
         ("label", "features"): "labels come from a `{op: label}` node",
     }
     return known.get((expected, got))

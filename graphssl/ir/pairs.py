@@ -64,4 +64,10 @@ def pairs_of(
     if not chosen:
         message = f"`pairs: {how}` leaves nothing to compare in `{name}`"
         report(Finding("bad-pairs", message, inputs[left][0].span, node=name, help="give it two views or more"))
+    for port, edge in given.items():  # another list has an element per view of the left one, or per view that is used
+        used = max((i for i, _ in chosen), default=0) + 1
+        if port not in op.paired and edge.listed and len(edge.values) not in (len(a.values), used):
+            message = f"`{port}` needs one value per view of `{left}`, {len(a.values)}, got {len(edge.values)}"
+            report(Finding("list-lengths", message, inputs[port][0].span, node=name))
+            return ()
     return tuple(chosen)

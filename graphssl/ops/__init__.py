@@ -11,13 +11,18 @@ from importlib.metadata import entry_points
 
 from graphssl.ir.signature import Op
 from graphssl.language.diagnostics import Finding, GraphError
+from graphssl.ops.assignment import Sinkhorn, Softmax
+from graphssl.ops.center import Center
 from graphssl.ops.contrastive import InfoNCE, NegativesLoss, NTXent
+from graphssl.ops.cross_entropy import SoftCrossEntropy
 from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
+from graphssl.ops.koleo import KoLeoLoss
 from graphssl.ops.links import Ema, Frozen, Share
 from graphssl.ops.probe import LinearProbe
+from graphssl.ops.prototypes import Prototypes
 from graphssl.ops.queue import Queue
-from graphssl.ops.regression import CosineLoss
+from graphssl.ops.regression import CosineLoss, MSELoss
 from graphssl.ops.sources import Augment, Label
 from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
@@ -30,6 +35,7 @@ OPS: tuple[type[Op], ...] = (
     Encoder,
     Projector,
     Predictor,
+    Prototypes,
     # links
     Share,
     Ema,
@@ -40,14 +46,20 @@ OPS: tuple[type[Op], ...] = (
     L2Normalize,
     Concat,
     Gather,
+    Softmax,
+    Sinkhorn,
     # state
     Queue,
+    Center,
     # losses
     InfoNCE,
     NTXent,
     NegativesLoss,
     CosineLoss,
+    MSELoss,
+    SoftCrossEntropy,
     VICRegLoss,
+    KoLeoLoss,
     LinearProbe,
 )
 

@@ -28,6 +28,14 @@ def gathered(x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def summed(x: Tensor) -> Tensor:
+    """The sum of x over all ranks, without gradient."""
+    total = x.detach().clone()
+    if world()[1] > 1:
+        dist.all_reduce(total)
+    return total
+
+
 class GatherRows(torch.autograd.Function):
     """all_gather whose backward sums, over ranks, the gradient of the rows that came from here."""
 
