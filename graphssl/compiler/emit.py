@@ -166,9 +166,8 @@ class _Emitter:
         if issubclass(op, Module):  # a module sees what every call of it sees
             for other in self.graph:
                 if other.root == node.name and other.name != node.name:
-                    given = {
-                        p: values + other.given[p].values for p, values in given.items() if p in other.given
-                    } or given
+                    more = {port: edge.values for port, edge in other.given.items()}
+                    given = {port: given.get(port, ()) + more.get(port, ()) for port in {**given, **more}}
         keywords = op.build_arguments(attrs, given)
         width = [self.width(node)] if op.needs_width else []
         return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
@@ -226,7 +225,7 @@ class _Emitter:
 
     def images(self) -> str:
         """An expression for the first images of the step, whose device and precision the others share."""
-        sources = sorted(self.graph.sources(), key=lambda node: node.op.name == "label")
+        sources = sorted(self.graph.sources(), key=lambda node: not node.gives("image"))
         return f"{self.local(sources[0].name)}{'[0]' if sources[0].listed else ''}"
 
     def scalar(self, node: str, key: str) -> str:
@@ -253,10 +252,12 @@ class _Emitter:
         how = node.attrs.get("batch") or (self.graph.nodes[node.root].attrs["batch"] if node.root else "per_view")
         if node.root and how != "per_view":
             merge = self.use(joint if how == "joint" else by_size)
-            only = next(iter(inputs))
-            function = call({only: "x"})
+            names = dict(zip(inputs, ("x", *(f"{port}_" for port in [*inputs][1:])), strict=True))
+            each = {port: names[port] for port in inputs if port in lifted}
+            function = call({**inputs, **each})
             short = function.removesuffix("(x)")
-            return f"{merge}({short if function == f'{short}(x)' else f'lambda x: {function}'}, {inputs[only]})"
+            function = short if function == f"{short}(x)" else f"lambda {', '.join(each.values())}: {function}"
+            return f"{merge}({function}, {', '.join(inputs[port] for port in each)})"
         each = {port: "x" if len(lifted) == 1 else f"{port}_" for port in inputs if port in lifted}
         views = ", ".join(inputs[port] for port in each)
         views = views if len(each) == 1 else f"zip({views})"
@@ -270,11 +271,15 @@ class _Emitter:
         op = node.signature
         if node.kind in ("module", "link"):
             module = self.attribute(self.graph.module_of(node).name)
-            ports = list(node.outputs)
-            if ports == [op.default_port()]:
+            if not self.by_port(node):
                 return lambda inputs: f"{module}({', '.join(inputs.values())})"
-            words = ", ".join(f'"{port}"' for port in ports)
-            return lambda inputs: f"{self.use(take)}({module}, {', '.join(inputs.values())}, {words})"
+            words = ", ".join(f'"{port}"' for port in node.outputs)
+
+            def taken(inputs: dict[str, str]) -> str:
+                image, *more = inputs.items()
+                return f"{self.use(take)}({', '.join([module, image[1], words, *(f'{p}={e}' for p, e in more)])})"
+
+            return taken
         if node.kind == "state" or op.needs_width:
             return lambda inputs: f"{self.attribute(node.name)}({', '.join(inputs.values())})"
         function = op.function()
@@ -285,6 +290,10 @@ class _Emitter:
         name = self.use(function)
         single = len(op.inputs) == 1
         return lambda inputs: f"{name}({', '.join([*(e if single else f'{p}={e}' for p, e in inputs.items()), *tail])})"
+
+    def by_port(self, node: Node) -> bool:
+        """Whether a module's call gives a dict of ports: more than its default output is used, or it is told more."""
+        return list(node.outputs) != [node.signature.default_port()] or len(node.inputs) > 1
 
     def expression(self, refs: tuple[Ref, ...], listed: bool) -> str:
         if len(refs) == 1 and (not listed or self.is_listed(refs[0])):
@@ -300,11 +309,11 @@ class _Emitter:
         node, name = self.graph.nodes[ref.node], self.local(ref.node)
         port = self.graph.port(ref)
         if node.kind in ("module", "link"):
-            if list(node.outputs) == [node.signature.default_port()]:
+            if not self.by_port(node):
                 return name
             return f'[o["{port}"] for o in {name}]' if node.listed else f'{name}["{port}"]'
-        if node.kind == "loss" and node.op.needs_width:
-            return f"{name}.{port}"
+        if len(node.op.outputs) > 1:
+            return f"[o.{port} for o in {name}]" if node.listed else f"{name}.{port}"
         return name
 
     def stage(self) -> None:
@@ -410,8 +419,8 @@ class _Emitter:
         ref: Ref | None = self.graph.represent
         while ref and self.graph.nodes[ref.node].kind != "source":
             chain.append(ref)
-            inputs = self.graph.nodes[ref.node].inputs
-            ref = next(iter(inputs.values()))[0] if inputs else None
+            node = self.graph.nodes[ref.node]
+            ref = node.inputs[node.path[0]][0] if node.path else None
         x = "images"
         for ref in reversed(chain):
             node = self.graph.nodes[ref.node]
@@ -423,7 +432,7 @@ class _Emitter:
             elif node.kind in ("module", "link"):
                 call = f"{self.attribute(self.graph.module_of(node).name)}({x})"
             else:
-                call = self.callee(node)({next(iter(node.inputs)): x})
+                call = self.callee(node)({node.path[0]: x})
             add(f"        {self.local(node.name)} = {call}", node)
             x = self.local(node.name)
         add(f"        return {x}")

@@ -183,7 +183,7 @@ class _Lowering:
                     given[entry.key] = entry.value
         elif tree is not None and signature.inputs:
             given[next(iter(signature.inputs))] = tree
-        for port, value in given.items():
+        for port, value in ((port, given[port]) for port in signature.inputs if port in given):  # in declared order
             items = value.items if isinstance(value, Sequence) else (value,)
             refs = [read_reference(item, self.report, name) for item in items]
             if isinstance(value, Sequence):

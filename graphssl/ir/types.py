@@ -6,7 +6,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-KINDS = ("image", "features", "tokens", "map", "logits", "probabilities", "mask", "label", "scalar", "unknown")
+KINDS = (
+    "image",
+    "features",
+    "tokens",
+    "map",
+    "logits",
+    "probabilities",
+    "mask",
+    "weights",
+    "label",
+    "scalar",
+    "unknown",
+)
 
 Axis = int | str
 """A width that is known, or a symbol: `b` samples of a rank, `B` samples of all ranks, `f.d` the width of node f."""

@@ -15,10 +15,12 @@ from graphssl.ops.contrastive import InfoNCE, NTXent
 from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
 from graphssl.ops.links import Ema, Frozen, Share
+from graphssl.ops.masks import BlockMask, RandomMask
 from graphssl.ops.probe import LinearProbe
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss
 from graphssl.ops.sources import Augment, Label
+from graphssl.ops.take_masked import TakeMasked
 from graphssl.ops.tensors import Concat, Gather, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
 
@@ -26,6 +28,8 @@ OPS: tuple[type[Op], ...] = (
     # sources
     Augment,
     Label,
+    BlockMask,
+    RandomMask,
     # modules
     Encoder,
     Projector,
@@ -39,6 +43,7 @@ OPS: tuple[type[Op], ...] = (
     L2Normalize,
     Concat,
     Gather,
+    TakeMasked,
     # state
     Queue,
     # losses
