@@ -93,7 +93,7 @@ class BlockMask(_Mask):
     A rectangle: area ~ U(min_block, what is left to hide), log(height / width) ~ U(log 0.3, -log 0.3), its place uniform.
     It is laid if it is shorter than the grid both ways and hides something new, but no more than what is left (and no more
     than max_block · n at once). After 10 tries in vain the mask stays as it is, so that it often hides less than r · n and
-    never more: with `ratio: [0.1, 0.5], share: 0.5` 14.5 % of 14 × 14 patches.
+    never more: with `ratio: [0.1, 0.5], share: 0.5` about 14.7 % of 14 × 14 patches in place of 15 %.
 
     `share` is a chance for each mask (iBOT, arXiv:2111.07832; ibot:loader.py: pred_ratio [0, 0.3] with pred_ratio_var
     [0, 0.2] is `ratio: [0.1, 0.5], share: 0.5`; pred_start_epoch is `start`). With `stratified` exactly int(share · masks)
