@@ -113,7 +113,7 @@ def moving_copies(graph: Graph, refs: Iterable[Ref]) -> set[str]:
 
 def has_mask(graph: Graph) -> bool:
     """Whether parts of the views are hidden: then even two branches of one view differ."""
-    return any(value.kind == "mask" for node in graph for edge in node.outputs.values() for value in edge.values)
+    return any(node.gives("mask") for node in graph)
 
 
 def comparisons(graph: Graph) -> list[tuple[Node, str, str]]:

@@ -39,9 +39,10 @@ def _obstacle(graph: Graph, node: Node) -> tuple[Node, str] | None:
     while node.kind != "source":
         if node.kind not in ("module", "link", "pure"):
             return node, "remembers other images" if node.kind == "state" else "is a loss"
-        if len(node.inputs) != 1:
-            return node, f"has {len(node.inputs)} inputs"
-        port, refs = next(iter(node.inputs.items()))
+        if len(node.path) != 1:
+            return node, f"has {len(node.path)} inputs"
+        port = node.path[0]
+        refs = node.inputs[port]
         if node.signature.inputs[port].takes_list:
             return node, "joins a list of values"
         if any(value.gathered for edge in node.outputs.values() for value in edge.values):
@@ -57,7 +58,7 @@ def _way(graph: Graph, ref: Ref) -> tuple[str, ...]:
     steps = []
     while (node := graph.nodes[ref.node]).kind != "source":
         steps.append(f"{graph.module_of(node).name}.{graph.port(ref)}" if node.root else f"{node.op.name} {node.attrs}")
-        if not node.inputs:
+        if not node.path:
             break
-        ref = next(iter(node.inputs.values()))[0]
+        ref = node.inputs[node.path[0]][0]
     return tuple(steps)

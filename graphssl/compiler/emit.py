@@ -166,9 +166,8 @@ class _Emitter:
         if issubclass(op, Module):  # a module sees what every call of it sees
             for other in self.graph:
                 if other.root == node.name and other.name != node.name:
-                    given = {
-                        p: values + other.given[p].values for p, values in given.items() if p in other.given
-                    } or given
+                    more = {port: edge.values for port, edge in other.given.items()}
+                    given = {port: given.get(port, ()) + more.get(port, ()) for port in {**given, **more}}
         keywords = op.build_arguments(attrs, given)
         width = [self.width(node)] if op.needs_width else []
         return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
@@ -226,7 +225,7 @@ class _Emitter:
 
     def images(self) -> str:
         """An expression for the first images of the step, whose device and precision the others share."""
-        sources = sorted(self.graph.sources(), key=lambda node: node.op.name == "label")
+        sources = sorted(self.graph.sources(), key=lambda node: not node.gives("image"))
         return f"{self.local(sources[0].name)}{'[0]' if sources[0].listed else ''}"
 
     def scalar(self, node: str, key: str) -> str:
@@ -277,11 +276,15 @@ class _Emitter:
         op = node.signature
         if node.kind in ("module", "link"):
             module = self.attribute(self.graph.module_of(node).name)
-            ports = list(node.outputs)
-            if ports == [op.default_port()]:
+            if not self.by_port(node):
                 return lambda inputs: f"{module}({', '.join(inputs.values())})"
-            words = ", ".join(f'"{port}"' for port in ports)
-            return lambda inputs: f"{self.use(take)}({module}, {', '.join(inputs.values())}, {words})"
+            words = ", ".join(f'"{port}"' for port in node.outputs)
+
+            def taken(inputs: dict[str, str]) -> str:
+                image, *more = inputs.items()
+                return f"{self.use(take)}({', '.join([module, image[1], words, *(f'{p}={e}' for p, e in more)])})"
+
+            return taken
         if node.kind == "state" or op.needs_width:
             return lambda inputs: f"{self.attribute(node.name)}({', '.join(inputs.values())})"
         function = op.function()
@@ -292,6 +295,10 @@ class _Emitter:
         name = self.use(function)
         single = len(node.inputs) == 1
         return lambda inputs: f"{name}({', '.join([*(e if single else f'{p}={e}' for p, e in inputs.items()), *tail])})"
+
+    def by_port(self, node: Node) -> bool:
+        """Whether a module's call gives a dict of ports: more than its default output is used, or it is told more."""
+        return list(node.outputs) != [node.signature.default_port()] or len(node.inputs) > 1
 
     def expression(self, refs: tuple[Ref, ...], listed: bool) -> str:
         if len(refs) == 1 and (not listed or self.is_listed(refs[0])):
@@ -307,11 +314,11 @@ class _Emitter:
         node, name = self.graph.nodes[ref.node], self.local(ref.node)
         port = self.graph.port(ref)
         if node.kind in ("module", "link"):
-            if list(node.outputs) == [node.signature.default_port()]:
+            if not self.by_port(node):
                 return name
             return f'[o["{port}"] for o in {name}]' if node.listed else f'{name}["{port}"]'
-        if node.kind == "loss" and node.op.needs_width:
-            return f"{name}.{port}"
+        if len(node.op.outputs) > 1:
+            return f"[o.{port} for o in {name}]" if node.listed else f"{name}.{port}"
         return name
 
     def stage(self) -> None:
@@ -418,8 +425,8 @@ class _Emitter:
         ref: Ref | None = self.graph.represent
         while ref and self.graph.nodes[ref.node].kind != "source":
             chain.append(ref)
-            inputs = self.graph.nodes[ref.node].inputs
-            ref = next(iter(inputs.values()))[0] if inputs else None
+            node = self.graph.nodes[ref.node]
+            ref = node.inputs[node.path[0]][0] if node.path else None
         x = "images"
         for ref in reversed(chain):
             node = self.graph.nodes[ref.node]
@@ -431,7 +438,7 @@ class _Emitter:
             elif node.kind in ("module", "link"):
                 call = f"{self.attribute(self.graph.module_of(node).name)}({x})"
             else:
-                call = self.callee(node)({next(iter(node.inputs)): x})
+                call = self.callee(node)({node.path[0]: x})
             add(f"        {self.local(node.name)} = {call}", node)
             x = self.local(node.name)
         add(f"        return {x}")

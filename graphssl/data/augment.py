@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from graphssl.data.errors import DataError
 from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
 from graphssl.data.philox import Draws, key_of
 from graphssl.data.resample import to_float
+from graphssl.data.samples import Samples
 from graphssl.data.steps import fill_defaults
 
 # Floats that one pass works on (on a CPU), so that they stay in the cache from one step to the next.
@@ -49,13 +49,13 @@ class Augmenter:
     Args:
         plans: by source node, one plan or a list of them.
         seed: with an image's index, the epoch and a view's name, decides everything random.
+
+    Attributes:
+        makers: what makes the view or views of each source node.
     """
 
     def __init__(self, plans: Mapping[str, ViewPlan | list[ViewPlan]], *, seed: int) -> None:
-        self._views: dict[str, _View | list[_View]] = {
-            node: [_View(one, seed) for one in plan] if isinstance(plan, list) else _View(plan, seed)
-            for node, plan in plans.items()
-        }
+        self.makers = {node: Views(plan, seed=seed) for node, plan in plans.items()}
 
     def __call__(
         self, images: Sequence[Tensor] | Tensor, indices: Sequence[int], epoch: int
@@ -73,30 +73,18 @@ class Augmenter:
         Raises:
             DataError: the steps leave images of another size than the view's.
         """
-        batch = _Batch(images, np.asarray(indices, dtype=np.int64), epoch)
-        return {
-            node: [one(batch) for one in view] if isinstance(view, list) else view(batch)
-            for node, view in self._views.items()
-        }
+        samples = Samples(images, np.asarray(indices, dtype=np.int64), epoch)
+        return {node: make(samples) for node, make in self.makers.items()}
 
 
-class _Batch:
-    """Images of a batch, grouped by shape: (positions in the batch, [g 3 h w])."""
+class Views:
+    """Makes the views of one source node: one for a plan, a list for a list of plans."""
 
-    def __init__(self, images: Sequence[Tensor] | Tensor, indices: NDArray[np.int64], epoch: int) -> None:
-        self.indices, self.epoch, self.length = indices, epoch, len(images)
-        self.sizes = np.array([image.shape[-2:] for image in images], dtype=np.int64)
-        self.device = images[0].device
-        if isinstance(images, Tensor):
-            self.groups = [(np.arange(len(images)), images)]
-            return
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for position, image in enumerate(images):
-            by_shape.setdefault(tuple(image.shape), []).append(position)
-        self.groups = [
-            (np.array(rows), torch.stack([images[row] for row in rows]) if len(rows) > 1 else images[rows[0]][None])
-            for rows in by_shape.values()
-        ]
+    def __init__(self, plan: ViewPlan | list[ViewPlan], *, seed: int) -> None:
+        self._views = [_View(one, seed) for one in plan] if isinstance(plan, list) else _View(plan, seed)
+
+    def __call__(self, samples: Samples) -> Tensor | list[Tensor]:
+        return [one(samples) for one in self._views] if isinstance(self._views, list) else self._views(samples)
 
 
 class _View:
@@ -110,7 +98,7 @@ class _View:
             self._steps.append((name, fill_defaults(name, value), key_of("augment", seed, plan.view, name, before)))
         self._geometry = max((i + 1 for i, (name, _, _) in enumerate(self._steps) if name in GEOMETRY), default=0)
 
-    def __call__(self, batch: _Batch) -> Tensor:
+    def __call__(self, batch: Samples) -> Tensor:
         applies = self._prepare(batch)
         size = self._plan.size
         parts = []
@@ -123,8 +111,8 @@ class _View:
             rows = np.argsort(np.concatenate([rows for rows, _ in batch.groups]))
             view = torch.cat(parts)[torch.from_numpy(rows).to(batch.device)]
         rest = applies[self._geometry :]
-        step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else batch.length
-        for start in range(0, batch.length, step) if rest else ():
+        step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else len(batch)
+        for start in range(0, len(batch), step) if rest else ():
             part = images = view[start : start + step]
             for apply in rest:
                 images = apply(images, np.arange(start, start + len(part)))
@@ -132,7 +120,7 @@ class _View:
                 part.copy_(images)
         return view
 
-    def _prepare(self, batch: _Batch) -> list[Apply]:
+    def _prepare(self, batch: Samples) -> list[Apply]:
         at = Situation(batch.sizes, self._plan.size, batch.device)
         applies = []
         for name, params, key in self._steps:

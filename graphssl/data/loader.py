@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -22,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from graphssl.data.augment import Augmenter, ViewPlan
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.sampler import EpochSampler
+from graphssl.data.samples import Maker, Samples
 from graphssl.data.sources import ImageSource
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class Batch:
     """One rank's data of one step.
 
     Attributes:
-        views: by source node, float32 [b 3 size size] or a list of those.
+        views: by source node, a tensor with b rows or a list of those, such as images float32 [b 3 size size].
         labels: int64 [b], -1 where unlabelled.
         indices: int64 [b], the images' numbers in the source; those actually shown.
         bad: (path, reason) of images that could not be decoded and were replaced by the next one that can.
@@ -47,7 +49,7 @@ class Batch:
 def train_loader(
     source: ImageSource,
     sampler: EpochSampler,
-    augmenter: Augmenter,
+    makers: Mapping[str, Maker],
     *,
     first_step: int,
     last_step: int,
@@ -58,10 +60,13 @@ def train_loader(
     A bad image is replaced by the next in the source that can be decoded. The replacement is augmented with the random
     numbers of the image it stands for, so an image that is in the batch twice is not there with the same views.
 
+    Args:
+        makers: by source node, what makes its values.
+
     Raises:
         DataError: no image of the source can be decoded.
     """
-    return _in_order(_TrainSteps(source, sampler, augmenter), range(first_step, last_step), workers)
+    return _in_order(_TrainSteps(source, sampler, makers), range(first_step, last_step), workers)
 
 
 def eval_batches(
@@ -96,8 +101,8 @@ def eval_batches(
 class _TrainSteps(Dataset[Any]):
     """Item i is the batch of step i."""
 
-    def __init__(self, source: ImageSource, sampler: EpochSampler, augmenter: Augmenter) -> None:
-        self._source, self._sampler, self._augmenter = source, sampler, augmenter
+    def __init__(self, source: ImageSource, sampler: EpochSampler, makers: Mapping[str, Maker]) -> None:
+        self._source, self._sampler, self._makers = source, sampler, makers
 
     def __getitem__(self, step: int) -> Batch:
         wanted = self._sampler.batch(step)
@@ -107,9 +112,20 @@ class _TrainSteps(Dataset[Any]):
             image, index = self._load(index, bad)
             images.append(image)
             shown.append(index)
+        sampler = self._sampler
+        labels = torch.tensor([self._source.label(index) for index in shown], dtype=torch.int64)
+        samples = Samples(
+            images,
+            np.array(wanted, dtype=np.int64),
+            sampler.epoch(step),
+            step,
+            labels=labels,
+            first=sampler.rank * sampler.batch_size_per_rank,
+            total=sampler.global_batch_size,
+        )
         return Batch(
-            views=self._augmenter(images, wanted, self._sampler.epoch(step)),
-            labels=torch.tensor([self._source.label(index) for index in shown], dtype=torch.int64),
+            views={node: make(samples) for node, make in self._makers.items()},
+            labels=labels,
             indices=torch.tensor(shown, dtype=torch.int64),
             bad=tuple((error.path, error.reason) for error in bad),
         )

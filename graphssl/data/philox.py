@@ -45,12 +45,13 @@ class Draws:
         self._indices = indices.astype(np.uint64)
         self._epoch = epoch
 
-    def uniforms(self, block: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Four numbers in [0, 1) per image, (b 4); another `block` gives four others. `rows` picks some images."""
+    def uniforms(self, block: int | NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Four numbers in [0, 1) per image, (b 4); another `block` gives four others, k blocks (b k 4). `rows` picks some images."""
         indices = self._indices if rows is None else self._indices[rows]
-        counters = np.empty((len(indices), 4), dtype=np.uint64)
-        counters[:, 0], counters[:, 1] = indices & _LOW, indices >> _SHIFT
-        counters[:, 2], counters[:, 3] = self._epoch, block
+        indices = indices.reshape(-1, *(1 for _ in np.shape(block)))
+        counters = np.empty((len(indices), *np.shape(block), 4), dtype=np.uint64)
+        counters[..., 0], counters[..., 1] = indices & _LOW, indices >> _SHIFT
+        counters[..., 2], counters[..., 3] = self._epoch, block
         return np.multiply(philox(self._key, counters), 2.0**-32, dtype=np.float64)
 
 

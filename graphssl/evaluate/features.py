@@ -21,7 +21,7 @@ def eval_view(graph: Graph) -> tuple[int, tuple[tuple[str, Any], ...]]:
     """
     assert graph.represent is not None
     feeding = graph.ancestors([graph.represent.node])
-    sources = [node for node in graph.sources() if node.name in feeding and node.op.name == "augment"]
+    sources = [node for node in graph.sources() if node.name in feeding and node.gives("image")]
     largest = max(sources, key=lambda node: node.attrs["size"])
     size = largest.attrs["size"]
     steps = largest.attrs["steps"] or largest.attrs["views"][0]

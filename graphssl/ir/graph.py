@@ -55,6 +55,15 @@ class Node:
         """Everything it takes is stored for a later step, so it can be read before its input exists."""
         return bool(self.op.inputs) and all(i.delayed for i in self.op.inputs.values())
 
+    def gives(self, kind: str) -> bool:
+        """Whether one of its outputs is of this kind."""
+        return any(value.kind == kind for edge in self.outputs.values() for value in edge.values)
+
+    @property
+    def path(self) -> list[str]:
+        """Input ports that evaluation needs, too."""
+        return [port for port in self.inputs if not self.signature.inputs[port].training_only]
+
     def refs(self) -> Iterator[tuple[str, Ref]]:
         """Every reference with the input port it arrives at."""
         for port, refs in self.inputs.items():

@@ -9,10 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphssl.ir.types import UNKNOWN, Axis, Edge, Value, any_grad, patterns
 from graphssl.language.fields import Field, choice, scheduled
+
+if TYPE_CHECKING:
+    from graphssl.data.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Input:
     views: how many elements such a list needs at least.
     delayed: the value is only stored, to be read at a later step; such an edge closes no loop.
     blocks_gradient: the op detaches it.
+    training_only: left out in evaluation, where nothing is hidden from the model; the op works without it.
     """
 
     type: str
@@ -31,6 +35,7 @@ class Input:
     views: int = 1
     delayed: bool = False
     blocks_gradient: bool = False
+    training_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,10 @@ class Op:
 
 
 class Source(Op):
-    """What the data side gives each step."""
+    """What the data side gives each step; it says itself how that is made (`maker`).
+
+    An input of a source is read for its type alone: as many values are made as arrive there.
+    """
 
     kind = "source"
 
@@ -143,6 +151,17 @@ class Source(Op):
     def views_of(cls, node: str, attrs: Mapping[str, Any]) -> list[str]:
         """Names of the views in the list this node gives; empty when it gives a single value."""
         return []
+
+    @classmethod
+    def maker(
+        cls, node: str, attrs: Mapping[str, Any], given: Mapping[str, Edge], *, seed: int, steps: int, per_epoch: int
+    ) -> Callable[[Samples], Any]:
+        """What makes the node's value for the samples of one step: a tensor with a row each, or a list of those.
+
+        It is called in loader processes, with samples in any order of steps, so it must depend on nothing else.
+        steps, per_epoch: length of the training and of an epoch, in optimizer steps.
+        """
+        raise NotImplementedError(cls.name)
 
 
 class Module(Op):

@@ -19,11 +19,13 @@ from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
 from graphssl.ops.koleo import KoLeoLoss
 from graphssl.ops.links import Ema, Frozen, Share
+from graphssl.ops.masks import BlockMask, RandomMask
 from graphssl.ops.probe import LinearProbe
 from graphssl.ops.prototypes import Prototypes
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss, MSELoss
 from graphssl.ops.sources import Augment, Label
+from graphssl.ops.take_masked import TakeMasked
 from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
 
@@ -31,6 +33,8 @@ OPS: tuple[type[Op], ...] = (
     # sources
     Augment,
     Label,
+    BlockMask,
+    RandomMask,
     # modules
     Encoder,
     Projector,
@@ -48,6 +52,7 @@ OPS: tuple[type[Op], ...] = (
     Gather,
     Softmax,
     Sinkhorn,
+    TakeMasked,
     # state
     Queue,
     Center,

@@ -22,12 +22,27 @@ class Encoder(Module):
 
     stem `cifar` is the 3×3 stride-1 convolution without max-pool of SimCLR (arXiv:2002.05709, B.9) and the CIFAR ResNets;
     `small` has stride 2, for a quarter of the work; `auto` takes `cifar` for a ResNet at 64 px or less, `imagenet` leaves the model as it is.
-    Differs: none known from timm; weights are initialised by timm.
+
+    For vision transformers:
+
+    - `mask`: hidden patches enter as one learned vector, `mask_token` (1 d), zeros at first, in place of their embeddings, before
+      positions are added (BEiT, arXiv:2106.08254; iBOT, ibot:models/vision_transformer.py). Evaluation hides nothing. For views
+      without a mask, call the module again: `{op: share, of: f, in: local}`; an `ema` takes a mask or none, too.
+    - `positions: sincos`: fixed, for patch row i, column j and k < d/4: sin(i·w_k), cos(i·w_k), sin(j·w_k), cos(j·w_k) with
+      w_k = 10000^(-4k/d), zeros for the class token; `weight_init: xavier`: uniform in ± √(6 / (fan in + fan out)) for every
+      matrix, query, key and value each for itself, and for the patch projection; biases zero, class token N(0, 1e-6)
+      (both MoCo v3, arXiv:2104.02057; moco-v3:vits.py, which also has `freeze: [patch_embed]` and, for ViT-S,
+      `args: {num_heads: 12}`).
+    - Images of several sizes: positions belong to the largest and are resized, bicubic, for the others.
+
+    Differs: timm resizes positions with antialiasing to exactly n patches; DINO, iBOT and DINOv2 without, by (n + 0.1) / N. Nothing
+    else known from timm.
     """
 
     name = "encoder"
     needs_width = False
     image = Input("image[b c h w]", "images")
+    mask = Input("mask[b n]", "true at patches that are hidden", optional=True, training_only=True)
     pooled = Output("features[b d]", "one vector per image, pooled as the model does")
     cls_ = Output("features[b d]", "class token")
     patch = Output("tokens[b n d]", "patch tokens")
@@ -37,6 +52,15 @@ class Encoder(Module):
     drop_path = number(0.0, doc="Stochastic depth rate.", minimum=0, maximum=1)
     pretrained = flag(False, doc="Start from timm's weights (needs the network, or timm's cache).")
     zero_init_last = flag(None, doc="Start each residual block at zero (last BatchNorm γ = 0); default: as timm does.")
+    positions = choice("learned", "sincos", default="learned", doc="Positions of a vision transformer.")
+    weight_init = choice("timm", "xavier", default="timm", doc="Initial weights of a vision transformer.")
+    freeze = Leaf(
+        doc="Parts that are not trained, by the names of modules or parameters inside the model: `[patch_embed]`.",
+        default=None,
+        role="build",
+        json={"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        expected="a list of names such as `[patch_embed]`",
+    )
     args = Leaf(
         doc="More arguments of the timm model, for example `{patch_size: 4}`.",
         default=None,
@@ -53,9 +77,11 @@ class Encoder(Module):
     def infer(
         cls, node: str, port: str, attrs: Mapping[str, Any], inputs: Mapping[str, Value], bound: Mapping[str, Axis]
     ) -> Value:
-        """As declared; height and width of the last map are the model's, not the image's."""
+        """As declared; height and width of the last map are the model's, tokens those of an image of this size."""
+        size = bound.get("h")
+        tokens = {"n": f"{node}.n{size}"} if isinstance(size, int) else {}
         return super().infer(
-            node, port, attrs, inputs, {axis: a for axis, a in bound.items() if axis not in ("h", "w")}
+            node, port, attrs, inputs, tokens | {axis: a for axis, a in bound.items() if axis not in ("h", "w")}
         )
 
     @classmethod
@@ -70,4 +96,5 @@ class Encoder(Module):
         given = super().build_arguments(attrs, inputs)
         arguments = {key: value for key, value in given.items() if value is not None and key != "args"}
         arguments["image_sizes"] = sorted(sizes, reverse=True)
+        arguments["masked"] = "mask" in inputs
         return {**arguments, **({"args": given["args"]} if given["args"] else {})}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphssl.data.steps import STEPS
 from graphssl.ir.signature import Output, Source
-from graphssl.ir.types import Axis, Value
+from graphssl.ir.types import Axis, Edge, Value
 from graphssl.language.diagnostics import did_you_mean
 from graphssl.language.fields import INVALID, Field, Group, Leaf, Report, integer, read_fields, refuse, text
 from graphssl.language.tree import Mapping as MapTree
 from graphssl.language.tree import Sequence, Tree, shown
+
+if TYPE_CHECKING:
+    from graphssl.data.samples import Samples
 
 
 def _step(name: str) -> Group:
@@ -94,6 +97,20 @@ class Augment(Source):
             return []
         return [f"{node}.{i}" for i in range(count * (attrs["count"] or 1))]
 
+    @classmethod
+    def maker(
+        cls, node: str, attrs: Mapping[str, Any], given: Mapping[str, Edge], *, seed: int, steps: int, per_epoch: int
+    ) -> Callable[[Samples], Any]:
+        from graphssl.data.augment import ViewPlan, Views
+
+        names, size = cls.views_of(node, attrs), attrs["size"]
+        recipes = attrs["views"] or (attrs["steps"] or (),)
+        if not names:
+            return Views(ViewPlan(node, size, recipes[0], node), seed=seed)
+        each = [recipe for recipe in recipes for _ in range(attrs["count"] or 1)]
+        plans = [ViewPlan(node, size, recipe, name) for name, recipe in zip(names, each, strict=True)]
+        return Views(plans, seed=seed)
+
 
 class Label(Source):
     """The class index of each sample, for probes and supervised losses; -1 where there is none.
@@ -103,3 +120,11 @@ class Label(Source):
 
     name = "label"
     label = Output("label[b]", "class indices")
+
+    @classmethod
+    def maker(
+        cls, node: str, attrs: Mapping[str, Any], given: Mapping[str, Edge], *, seed: int, steps: int, per_epoch: int
+    ) -> Callable[[Samples], Any]:
+        from graphssl.data.samples import Labels
+
+        return Labels()

@@ -140,20 +140,17 @@ class Loop:
     def micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
         """The rank's batch on the device, split into micro-batches, by source-node name."""
         device, parts = self.accelerator.device, self.recipe.accumulate
-        size = len(batch.labels) // parts
+        size = len(batch.indices) // parts
 
         def move(x: Tensor, i: int) -> Tensor:
             part = x[i * size : (i + 1) * size].to(device, non_blocking=True)
             return part.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else part
 
         for i in range(parts):
-            views: dict[str, Any] = {}
-            for name, view in batch.views.items():
-                views[name] = [move(v, i) for v in view] if isinstance(view, list) else move(view, i)
-            for node in self.graph.sources():
-                if node.op.name == "label":
-                    views[node.name] = move(batch.labels, i)
-            yield views
+            yield {
+                name: [move(v, i) for v in view] if isinstance(view, list) else move(view, i)
+                for name, view in batch.views.items()
+            }
 
     def log(self, done: int, outputs: dict[str, Tensor], lr: float, rate: float, report: Report) -> None:
         """One line of metrics: the mean over ranks."""

@@ -9,7 +9,6 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from graphssl.data.augment import Augmenter
 from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
@@ -23,11 +22,11 @@ from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.header import header
 from graphssl.runtime.interrupt import stopping
 from graphssl.runtime.loop import Loop
+from graphssl.runtime.makers import makers_of
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
 from graphssl.runtime.start import accelerator_for, begin, resume
-from graphssl.runtime.views import view_plans
 
 
 def train(method: Method, options: Options) -> int:
@@ -62,7 +61,7 @@ def train(method: Method, options: Options) -> int:
         accelerator.scaler.load_state_dict(facts["scaler"])
 
     workers = _workers(options, accelerator)
-    augmenter = Augmenter(view_plans(graph), seed=recipe.seed)
+    makers = makers_of(graph, seed=recipe.seed, steps=steps, per_epoch=per_epoch)
     evaluation = Evaluation(
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
@@ -74,7 +73,7 @@ def train(method: Method, options: Options) -> int:
     )  # fmt: skip
     if options.log_with:
         accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})
-    batches = train_loader(source, sampler, augmenter, first_step=first, last_step=steps, workers=workers)
+    batches = train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers)
     with Report(first, steps, active=accelerator.is_main_process) as report, stopping() as stop:
         code = loop.run(iter(batches), first, report, stop)
     accelerator.end_training()

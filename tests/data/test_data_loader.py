@@ -23,7 +23,7 @@ EVAL = (("resize", {}), ("center_crop", {}), ("normalize", "none"))
 def _batches(source: ImageSource, plan: Plan, first: int, last: int, workers: int, **ranks: int) -> list[Batch]:
     augmenter = Augmenter({"v1": plan("quick"), "v2": [plan("simclr", 16, "v2.0"), plan("quick", 24, "v2.1")]}, seed=7)
     sampler = EpochSampler(len(source), 16, seed=7, **ranks)
-    return list(train_loader(source, sampler, augmenter, first_step=first, last_step=last, workers=workers))
+    return list(train_loader(source, sampler, augmenter.makers, first_step=first, last_step=last, workers=workers))
 
 
 def _tensors(batch: Batch) -> list[torch.Tensor]:
@@ -53,11 +53,11 @@ def test_a_resumed_loader_continues_with_the_same_bytes(plan: Plan) -> None:
 
 def test_ranks_together_make_the_views_of_one_rank(plan: Plan) -> None:
     source = open_data("shapes:32,100")
-    alone = list(train_loader(source, EpochSampler(100, 32, seed=7), Augmenter({"v1": plan("simclr")}, seed=7),
+    alone = list(train_loader(source, EpochSampler(100, 32, seed=7), Augmenter({"v1": plan("simclr")}, seed=7).makers,
                               first_step=0, last_step=4, workers=0))  # fmt: skip
     ranks = [
         list(train_loader(source, EpochSampler(100, 16, rank=rank, world_size=2, seed=7),
-                          Augmenter({"v1": plan("simclr")}, seed=7), first_step=0, last_step=4, workers=0))
+                          Augmenter({"v1": plan("simclr")}, seed=7).makers, first_step=0, last_step=4, workers=0))
         for rank in range(2)
     ]  # fmt: skip
     for step, batch in enumerate(alone):
@@ -92,7 +92,7 @@ def damaged(class_folder: Path) -> Path:
 def test_bad_images_are_replaced_by_the_next_good_one_and_reported(damaged: Path, plan: Plan, workers: int) -> None:
     source = open_data(str(damaged))  # images 4 and 9 are bad
     augmenter = Augmenter({"v1": plan("quick")}, seed=0)
-    (batch,) = train_loader(source, EpochSampler(10, 10), augmenter, first_step=0, last_step=1, workers=workers)
+    (batch,) = train_loader(source, EpochSampler(10, 10), augmenter.makers, first_step=0, last_step=1, workers=workers)
     order = EpochSampler(10, 10).batch(0)
     assert batch.indices.tolist() == [{4: 5, 9: 0}.get(index, index) for index in order]
     assert batch.labels.tolist() == [source.label(index) for index in batch.indices.tolist()]
@@ -108,7 +108,7 @@ def test_bad_images_are_replaced_by_the_next_good_one_and_reported(damaged: Path
 def test_a_source_without_one_good_image_ends_in_a_data_error(tmp_path: Path, plan: Plan, workers: int) -> None:
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(b"nothing")
-    loader = train_loader(open_data(str(tmp_path)), EpochSampler(3, 2), Augmenter({"v1": plan("quick")}, seed=0),
+    loader = train_loader(open_data(str(tmp_path)), EpochSampler(3, 2), Augmenter({"v1": plan("quick")}, seed=0).makers,
                           first_step=0, last_step=1, workers=workers)  # fmt: skip
     with pytest.raises(DataError, match=r"^none of the 3 images of .* can be decoded: `.*\d.jpg` is not an image"):
         list(loader)
@@ -134,7 +134,7 @@ def test_evaluation_leaves_bad_images_out_and_says_so(damaged: Path, caplog: pyt
 
 def test_a_worker_ignores_ctrl_c(plan: Plan) -> None:
     source = open_data("shapes:32,100")
-    loader = train_loader(source, EpochSampler(100, 10), Augmenter({"v1": plan("quick")}, seed=0),
+    loader = train_loader(source, EpochSampler(100, 10), Augmenter({"v1": plan("quick")}, seed=0).makers,
                           first_step=0, last_step=20, workers=1)  # fmt: skip
     next(loader)
     for child in psutil.Process().children():

@@ -9,6 +9,8 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
+from graphssl.ops.modules.vit import adapt, masked_forward
+
 
 def encoder(
     arch: str,
@@ -18,11 +20,16 @@ def encoder(
     drop_path: float = 0.0,
     pretrained: bool = False,
     zero_init_last: bool | None = None,
+    masked: bool = False,
+    positions: str = "learned",
+    weight_init: str = "timm",
+    freeze: Sequence[str] | None = None,
     args: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """A timm model without classifier; `model(x)` gives pooled features (b d), d = `model.num_features`.
 
     image_sizes: heights of the images it will see, in pixels; a model of fixed input size is built for the first.
+    masked: with a `mask_token`, for patches that are hidden. freeze: modules or parameters, by name, that are not trained.
     """
     if not timm.is_model(arch):
         near = difflib.get_close_matches(arch, timm.list_models(), n=1)
@@ -44,6 +51,15 @@ def encoder(
         raise ValueError(f"stem {stem!r} needs a ResNet with one first convolution, and {arch!r} is none")
     if stem in ("cifar", "small") or (stem == "auto" and small and resnet):
         use_small_stem(model, stride=2 if stem == "small" else 1)
+    if masked or positions != "learned" or weight_init != "timm":
+        adapt(model, masked=masked, sincos=positions == "sincos", xavier=weight_init == "xavier" and not pretrained)
+    for name in freeze or ():
+        frozen = [p for n, p in model.named_parameters() if f"{n}.".startswith(f"{name}.")]
+        if not frozen:
+            parts = ", ".join(dict.fromkeys(n.partition(".")[0] for n, _ in model.named_parameters()))
+            raise ValueError(f"{arch!r} has no part {name!r} to freeze; it has {parts}")
+        for parameter in frozen:
+            parameter.requires_grad_(False)
     return model
 
 
@@ -57,11 +73,17 @@ def use_small_stem(model: Any, stride: int) -> None:
     model.maxpool = nn.Identity()
 
 
-def take(model: Any, x: Tensor, *ports: str) -> dict[str, Tensor]:
-    """The named outputs of one forward: pooled, cls, patch, map, blocks.I (shapes as in the op `encoder`)."""
+def take(model: Any, x: Tensor, *ports: str, mask: Tensor | None = None) -> dict[str, Tensor]:
+    """The named outputs of one forward: pooled, cls, patch, map, blocks.I (shapes as in the op `encoder`).
+
+    mask: bool (b n), true at patches that are hidden.
+    """
     blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
     out: dict[str, Tensor] = {}
-    if blocks:
+    if mask is not None:
+        last, found = masked_forward(model, x, mask, blocks)
+        out |= {f"blocks.{given}": tokens for given, tokens in zip(blocks, found, strict=True)}
+    elif blocks:
         depth = len(model.blocks)
         wanted = [index % depth for index in blocks]
         last, found = model.forward_intermediates(x, indices=wanted, output_fmt="NLC", norm=True)

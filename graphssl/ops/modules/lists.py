@@ -15,16 +15,19 @@ def average(outputs: Sequence[Any]) -> Any:
     return type(outputs[0])(*(torch.stack(list(values)).mean() for values in zip(*outputs, strict=True)))
 
 
-def joint(function: Callable[..., Any], *inputs: Sequence[Tensor]) -> list[Any]:
-    """One call on all views together (BatchNorm sees them all), split again; outputs may be dicts of ports."""
-    out, rows = function(*(torch.cat(list(views)) for views in inputs)), [len(view) for view in inputs[0]]
+def joint(module: Callable[..., Any], *lists: Sequence[Tensor]) -> list[Any]:
+    """One call on all views together (BatchNorm sees them all), split again; outputs may be dicts of ports.
+
+    lists: the views, and what else belongs to each of them, such as masks.
+    """
+    out, rows = module(*(torch.cat(list(views)) for views in lists)), [len(view) for view in lists[0]]
     if isinstance(out, dict):
         parts = {port: value.split(rows) for port, value in out.items()}
         return [{port: part[i] for port, part in parts.items()} for i in range(len(rows))]
     return list(out.split(rows))
 
 
-def by_size(function: Callable[..., Any], *inputs: Sequence[Tensor]) -> list[Any]:
-    """One call for each run of views of one image size (that of the first input)."""
-    runs = groupby(zip(*inputs, strict=True), key=lambda views: views[0].shape[1:])
-    return [out for _, run in runs for out in joint(function, *zip(*run, strict=True))]
+def by_size(module: Callable[..., Any], *lists: Sequence[Tensor]) -> list[Any]:
+    """One call for each run of views of one image size."""
+    runs = groupby(zip(*lists, strict=True), key=lambda each: each[0].shape[1:])
+    return [out for _, run in runs for out in joint(module, *zip(*run, strict=True))]

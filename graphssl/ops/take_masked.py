@@ -1,0 +1,65 @@
+"""Only the masked tokens, packed: heads and losses on patches work where something is to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from graphssl.ir.signature import Input, Output, Pure
+from graphssl.language.fields import number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TakeMasked(Pure):
+    """The tokens at masked places, one behind the other, in a number of rows m that does not depend on the mask.
+
+        features = tokens[mask], then padding;   weight of a row of image i = 1 / #masked in i, 0 for padding
+        m = ⌈room · b · n⌉
+
+    Rows come image by image. Padding rows are tokens that are not masked. With l one value per row, Σ weight · l / b is the mean over
+    all images, those without a mask included, of each image's mean over its masked tokens: the masked loss of iBOT
+    (arXiv:2111.07832; ibot:main_ibot.py: Σ over masked / max(1, #masked), then mean) and DINOv2
+    (arXiv:2304.07193; dinov2:dinov2/loss/ibot_patch_loss.py, masks_weight).
+    tokens (b n d), mask (b n) -> features (m d), weight (m).
+    Differs: DINOv2 works the padding out from each batch's masks; here `room` is the same at every step.
+    """
+
+    name = "take_masked"
+    tokens = Input("tokens[b n d]", "tokens of all patches")
+    mask = Input("mask[b n]", "true at the patches to take")
+    features = Output("features[m d]", "tokens at masked places, then padding", unit="same")
+    weight = Output("weights[m]", "1 / number of masked tokens in the row's image; 0 for padding")
+    room = number(
+        1.0,
+        doc="Rows, as a share of all b · n tokens; where more are masked, the step fails. `ratio: [0.1, 0.5]` never needs more "
+        "than 0.5.",
+        role="call",
+        above=0,
+        maximum=1,
+    )
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return take_masked
+
+
+class Packed(NamedTuple):
+    """features: (m d). weight: (m)."""
+
+    features: Tensor
+    weight: Tensor
+
+
+def take_masked(tokens: Tensor, mask: Tensor, *, room: float) -> Packed:
+    """tokens (b n d), mask (b n) -> features (m d) and weight (m), m = ⌈room · b · n⌉."""
+    import math
+
+    import torch
+
+    rows = math.ceil(room * mask.numel())
+    torch._assert_async(mask.sum() <= rows, "more tokens are masked than `take_masked` has room for: raise its `room`")
+    order = mask.flatten().byte().argsort(descending=True, stable=True)[:rows]  # masked first, then the others
+    weight = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return Packed(tokens.flatten(0, 1)[order], weight.flatten()[order])
