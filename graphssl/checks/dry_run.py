@@ -18,13 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from graphssl.checks.flow import head, is_teacher, place
+from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
 from graphssl.compiler.build import build
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge, Value
 from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.resolve import resolve
+from graphssl.language.runs import read_origin
 from graphssl.language.spec import Ref
+from graphssl.language.tree import at
+from graphssl.runtime.weights import misfit
 
 SAMPLES = 4
 _BUG = "this is a bug in graphssl, please report it"
@@ -39,7 +44,7 @@ def dry_run(graph: Graph) -> list[Finding]:
         step, found = _step(graph)
         if step is None:
             return found
-        found = [*_contradictions(graph, step), *_gradients(graph, step.module)]
+        found = [*_contradictions(graph, step), *_gradients(graph, step.module), *_origins(graph, step.module)]
         if graph.train and not found:
             found += recipe_findings(graph, step.module)
     return found
@@ -252,6 +257,21 @@ def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
             message = f"no loss reaches {len(without)} of {len(named)} parameters of `{node.name}`: {words}"
             help = "use an output that depends on them, or take a model without these parts"
             yield Finding("no-gradient", message, node.span, node=node.name, help=help)
+
+
+def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
+    """Nodes whose weights come from a run that has them in another shape."""
+    for node in graph if not begun(graph) else ():
+        owner, text = _owner(module, node), node.attrs.get("from")
+        origin = read_origin(text, node.name, node.place("from"), lambda finding: None) if text and owner else None
+        if owner is None or origin is None or origin.checkpoint is None:
+            continue
+        if words := misfit(owner, node, origin):
+            tree = resolve(origin.reference, (), lambda finding: None)
+            also = (at(tree, ["nodes", origin.node]).span, f"`{origin.node}` of the run is this")
+            message = f"`{node.name}` does not fit the weights of `{origin.place}`: it {words}"
+            help = "build both alike: compare `arch`, `stem`, the size of the images and `dims`"
+            yield Finding("run-differs", message, node.place("from"), node=node.name, help=help, also=also)
 
 
 def _owner(module: nn.Module, node: Node) -> nn.Module | None:

@@ -28,6 +28,7 @@ from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
 from graphssl.runtime.start import accelerator_for, begin, resume
 from graphssl.runtime.views import view_plans
+from graphssl.runtime.weights import start_from_runs
 
 
 def train(method: Method, options: Options) -> int:
@@ -52,6 +53,8 @@ def train(method: Method, options: Options) -> int:
 
     torch.manual_seed(recipe.seed)
     module = compile_method(method, steps=steps, steps_per_epoch=per_epoch).to(memory_format=torch.channels_last)
+    if facts is None:
+        start_from_runs(module, graph)
     if ranks > 1 and recipe.sync_bn and accelerator.device.type == "cuda":
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
