@@ -19,6 +19,7 @@ from graphssl.ops.probe import LinearProbe
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss
 from graphssl.ops.sources import Augment, Label
+from graphssl.ops.supervised import Accuracy, CrossEntropy, Linear
 from graphssl.ops.tensors import Concat, Gather, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
 
@@ -30,6 +31,7 @@ OPS: tuple[type[Op], ...] = (
     Encoder,
     Projector,
     Predictor,
+    Linear,
     # links
     Share,
     Ema,
@@ -39,6 +41,7 @@ OPS: tuple[type[Op], ...] = (
     L2Normalize,
     Concat,
     Gather,
+    Accuracy,
     # state
     Queue,
     # losses
@@ -46,6 +49,7 @@ OPS: tuple[type[Op], ...] = (
     NTXent,
     CosineLoss,
     VICRegLoss,
+    CrossEntropy,
     LinearProbe,
 )
 

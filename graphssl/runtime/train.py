@@ -14,6 +14,7 @@ from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource, cached, open_data
+from graphssl.data.subset import balanced_share
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
 from graphssl.pipeline import compile as compile_method
@@ -37,7 +38,8 @@ def train(method: Method, options: Options) -> int:
     if graph.train is None:
         raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
     recipe = graph.train
-    source = cached(open_data(options.data, "train", seed=recipe.seed), int(options.cache_gb * 2**30))
+    images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
+    source = cached(images, int(options.cache_gb * 2**30))
     accelerator = accelerator_for(recipe, options)
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):
