@@ -6,6 +6,7 @@ every way of the gradient is the real one. Leaves no global state behind.
 
 from __future__ import annotations
 
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from graphssl.checks.flow import head, is_teacher, place
 from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
 from graphssl.compiler.build import build
+from graphssl.compiler.emit import emit
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge, Value
@@ -53,13 +57,43 @@ def dry_run(graph: Graph) -> list[Finding]:
 def measure(graph: Graph) -> dict[str, dict[str, Any]]:
     """Shapes and sizes per node, from a step on the meta device; empty when the step fails.
 
-    NODE -> {"outputs": {PORT: [shape per view, ["b", 2048]]}, "parameters": count, "trainable": count, "buffers": count}.
+    NODE -> {"outputs": {PORT: [shape per view, ["b", 2048]]}, "parameters": count, "trainable": count, "buffers": count,
+    "parameter_bytes": size, "buffer_bytes": size, "flops": of the forward per image, over all its views}.
     """
     with _meta():
         step, _ = _step(graph)
         if step is None:
             return {}
-        return {node.name: _measured(node, step) for node in graph}
+        flops = _flops(graph, step.module)
+        return {node.name: {**_measured(node, step), "flops": flops[node.name]} for node in graph}
+
+
+def on_meta(graph: Graph) -> nn.Module:
+    """The module on the meta device: names and shapes of its parameters without their memory."""
+    with _meta():
+        return build(_without_downloads(graph), 100, 10)
+
+
+def _flops(graph: Graph, module: nn.Module) -> dict[str, int]:
+    """Floating-point operations of one forward per image, by the node whose line of the program they belong to."""
+    lines = emit(graph).nodes
+    file = f"<graphssl {graph.name}>"
+    counts = dict.fromkeys(graph.nodes, 0)
+
+    class PerNode(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if func._overloadpacket in flop_registry:
+                frame = sys._getframe()
+                while frame is not None and frame.f_code.co_filename != file:
+                    frame = frame.f_back  # type: ignore[assignment]
+                if frame is not None and (name := lines.get(frame.f_lineno)):
+                    counts[name] += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
+            return out
+
+    with torch.no_grad(), PerNode():
+        module(_views(graph), step=0)
+    return {name: count // SAMPLES for name, count in counts.items()}
 
 
 def _measured(node: Node, step: _Step) -> dict[str, Any]:
@@ -70,6 +104,8 @@ def _measured(node: Node, step: _Step) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
         "buffers": sum(b.numel() for b in owner.buffers()) if owner else 0,
+        "parameter_bytes": sum(p.numel() * p.itemsize for p in parameters),
+        "buffer_bytes": sum(b.numel() * b.itemsize for b in owner.buffers()) if owner else 0,
     }
 
 

@@ -338,7 +338,9 @@ class _Lowering:
             or _unknown({p: e for p, e in given.items() if not signature.inputs[p].delayed})
         ):
             return unknown
-        stored = all(signature.inputs[port].delayed for port in given)  # it keeps the rows of the list, and gives them as one
+        stored = all(
+            signature.inputs[port].delayed for port in given
+        )  # it keeps the rows of the list, and gives them as one
         listed = bool(lifted) and not stored and not issubclass(draft.op, Loss)
         outputs = {}
         for port in ports:

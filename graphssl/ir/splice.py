@@ -123,7 +123,9 @@ class _Network:
         def word(text: str) -> Scalar:
             return Scalar(text, span, text)
 
-        body = replace(node, entries={"op": Entry("op", span, word(op.name))}).with_value("in", word(self.inner(before)))
+        body = replace(node, entries={"op": Entry("op", span, word(op.name))}).with_value(
+            "in", word(self.inner(before))
+        )
         for each in node.without(*_NOT_COPIED):
             body = body.with_value(each.key, each.value, each.key_span)
         if op.kind == "module":
@@ -156,10 +158,11 @@ class _Network:
             name = str(of.value) if isinstance(of, Scalar) else ""
         return None
 
-    def no_path(self, ref: Ref, origin: Origin, why: str) -> None:
+    def no_path(self, ref: Ref, origin: Origin, why: str) -> list[Entry] | None:
         message = f"`{ref}` of `{origin.place}` cannot be computed from one image: {why}"
         help = "name a node that is reached from an image through single inputs"
         self.report(Finding("not-in-run", message, ref.span, help=help))
+        return None
 
 
 def _single(tree: Tree | None) -> Tree | None:

@@ -110,7 +110,7 @@ TRAIN: dict[str, Field] = {
     "images": Leaf(
         json={"type": "string", "pattern": r"^([1-9][0-9]?|100|[0-9]{1,2}\.[0-9]+)%$"},
         expected="a share such as `10%`",
-        default=1.0,
+        default="100%",
         convert=_share,
         doc="Train on this share of the images of each class, chosen by `seed`; evaluation's images stay.",
     ),
@@ -206,7 +206,11 @@ def read_train(tree: Tree, report: Report) -> Train | None:
         groups.append(ParameterGroup(key, span=span, **group))
     schedule, per, scale = lr
     decay = values["weight_decay"]
-    rest = {k: values[k] for k in ("layer_decay", "epochs", "images", "batch_size", "accumulate", "precision", "sync_bn", "seed")}
+    values["images"] = _share(values["images"]) if isinstance(values["images"], str) else values["images"]
+    rest = {
+        k: values[k]
+        for k in ("layer_decay", "epochs", "images", "batch_size", "accumulate", "precision", "sync_bn", "seed")
+    }
     return Train(
         optimizer=name,
         optimizer_args=arguments,

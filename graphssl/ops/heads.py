@@ -61,7 +61,7 @@ class _Head(Module):
         width: Axis = attrs["dims"][-1]
         if port != "output":
             layer = int(port.removeprefix("hidden."))
-            width = attrs["dims"][layer] if layer < len(attrs["dims"]) - 1 else f"{node}.{port}"
+            width = attrs["dims"][layer] if layer < len(attrs["dims"]) - 1 else f"{node}.d"
         if given.kind != "tokens":
             return replace(value, axes=(*value.axes[:-1], width))
         return Value("tokens", (*given.axes[:-1], width), grad=value.grad, view=value.view)

@@ -48,6 +48,8 @@ class Frozen(Link):
     """
 
     name = "frozen"
-    from_ = text(None, role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure.")
+    from_ = text(
+        None, role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure."
+    )
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
     mode = choice("train", "eval", default="eval", role="wiring", doc="Mode of its BatchNorm and dropout in training.")

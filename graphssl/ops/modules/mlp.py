@@ -25,7 +25,9 @@ def mlp(
     hidden: build only so many hidden layers, and no last one.
     """
     if hidden is not None and hidden >= len(dims):
-        raise ValueError(f"dims {list(dims)} has {len(dims) - 1} hidden layers, counted from 0: no `hidden.{hidden - 1}`")
+        raise ValueError(
+            f"dims {list(dims)} has {len(dims) - 1} hidden layers, counted from 0: no `hidden.{hidden - 1}`"
+        )
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     width = in_features
     for i, dim in enumerate(dims[:-1] if hidden is None else dims[:hidden], start=1):
