@@ -84,7 +84,7 @@ def _op(node: Node) -> str:
     words += [str(node.attrs["arch"])] if "arch" in node.attrs else []
     words += [str(node.attrs["dims"])] if "dims" in node.attrs else []
     words += [f"{node.attrs['size']} rows"] if node.kind == "state" and "size" in node.attrs else []
-    words += [f"from {node.attrs['from']}"] if node.attrs.get("from") else []
+    words += [f"from {node.attrs['from']}"] if node.attrs.get("from") and "/" not in node.name else []
     if "momentum" in node.attrs:
         momentum = node.attrs["momentum"]
         words.append(f"m {momentum if isinstance(momentum, Schedule) else f'{momentum:g}'}")
