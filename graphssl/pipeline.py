@@ -11,6 +11,7 @@ from graphssl.checks import dry_run_findings, static_findings
 from graphssl.ir.dump import fingerprint
 from graphssl.ir.graph import Graph
 from graphssl.ir.lower import lower
+from graphssl.ir.splice import splice
 from graphssl.language.diagnostics import Finding, GraphError, has_errors, in_reading_order
 from graphssl.language.resolve import dump, resolve
 from graphssl.language.spec import Spec, parse
@@ -69,7 +70,7 @@ def load(reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, p
     found: list[Finding] = []
     try:
         ops = registry(tuple(plugins))
-        tree = resolve(reference, overrides, found.append)
+        tree = splice(resolve(reference, overrides, found.append), ops, found.append)
     except GraphError as error:
         return Method(reference, None, None, None, (*found, *error.findings))
     spec = parse(tree, found.append)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 TOY_ENCODER = {"channels": [4, 8, 8, 8]}
-METHODS = ("infonce", "simclr", "moco_v1", "moco_v2", "byol", "simsiam", "vicreg")
+METHODS = ("infonce", "simclr", "simclr_v2", "moco_v1", "moco_v2", "byol", "simsiam", "vicreg")
 
 
 def toy_overrides(method: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from graphssl.checks import (
     no_loss,
     no_represent,
     no_train,
+    not_in_run,
     queue_not_longer_than_batch,
     queue_not_normalized,
     represent_kind,
@@ -55,6 +56,7 @@ CHECKS: tuple[Rule, ...] = (
     # names and cycles
     reserved_name,
     # what training needs
+    not_in_run,
     no_loss,
     no_train,
     group_node_unknown,

@@ -6,6 +6,7 @@ every way of the gradient is the real one. Leaves no global state behind.
 
 from __future__ import annotations
 
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -16,15 +17,23 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from graphssl.checks.flow import head, is_teacher, place
+from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
 from graphssl.compiler.build import build
+from graphssl.compiler.emit import emit
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge, Value
 from graphssl.language.diagnostics import Finding, did_you_mean
+from graphssl.language.resolve import resolve
+from graphssl.language.runs import read_origin
 from graphssl.language.spec import Ref
+from graphssl.language.tree import at
+from graphssl.runtime.weights import misfit
 
 SAMPLES = 4
 _BUG = "this is a bug in graphssl, please report it"
@@ -39,7 +48,7 @@ def dry_run(graph: Graph) -> list[Finding]:
         step, found = _step(graph)
         if step is None:
             return found
-        found = [*_contradictions(graph, step), *_gradients(graph, step.module)]
+        found = [*_contradictions(graph, step), *_gradients(graph, step.module), *_origins(graph, step.module)]
         if graph.train and not found:
             found += recipe_findings(graph, step.module)
     return found
@@ -48,13 +57,43 @@ def dry_run(graph: Graph) -> list[Finding]:
 def measure(graph: Graph) -> dict[str, dict[str, Any]]:
     """Shapes and sizes per node, from a step on the meta device; empty when the step fails.
 
-    NODE -> {"outputs": {PORT: [shape per view, ["b", 2048]]}, "parameters": count, "trainable": count, "buffers": count}.
+    NODE -> {"outputs": {PORT: [shape per view, ["b", 2048]]}, "parameters": count, "trainable": count, "buffers": count,
+    "parameter_bytes": size, "buffer_bytes": size, "flops": of the forward per image, over all its views}.
     """
     with _meta():
         step, _ = _step(graph)
         if step is None:
             return {}
-        return {node.name: _measured(node, step) for node in graph}
+        flops = _flops(graph, step.module)
+        return {node.name: {**_measured(node, step), "flops": flops[node.name]} for node in graph}
+
+
+def on_meta(graph: Graph) -> nn.Module:
+    """The module on the meta device: names and shapes of its parameters without their memory."""
+    with _meta():
+        return build(_without_downloads(graph), 100, 10)
+
+
+def _flops(graph: Graph, module: nn.Module) -> dict[str, int]:
+    """Floating-point operations of one forward per image, by the node whose line of the program they belong to."""
+    lines = emit(graph).nodes
+    file = f"<graphssl {graph.name}>"
+    counts = dict.fromkeys(graph.nodes, 0)
+
+    class PerNode(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if func._overloadpacket in flop_registry:
+                frame = sys._getframe()
+                while frame is not None and frame.f_code.co_filename != file:
+                    frame = frame.f_back  # type: ignore[assignment]
+                if frame is not None and (name := lines.get(frame.f_lineno)):
+                    counts[name] += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
+            return out
+
+    with torch.no_grad(), PerNode():
+        module(_views(graph), step=0)
+    return {name: count // SAMPLES for name, count in counts.items()}
 
 
 def _measured(node: Node, step: _Step) -> dict[str, Any]:
@@ -65,6 +104,8 @@ def _measured(node: Node, step: _Step) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
         "buffers": sum(b.numel() for b in owner.buffers()) if owner else 0,
+        "parameter_bytes": sum(p.numel() * p.itemsize for p in parameters),
+        "buffer_bytes": sum(b.numel() * b.itemsize for b in owner.buffers()) if owner else 0,
     }
 
 
@@ -252,6 +293,21 @@ def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
             message = f"no loss reaches {len(without)} of {len(named)} parameters of `{node.name}`: {words}"
             help = "use an output that depends on them, or take a model without these parts"
             yield Finding("no-gradient", message, node.span, node=node.name, help=help)
+
+
+def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
+    """Nodes whose weights come from a run that has them in another shape."""
+    for node in graph if not begun(graph) else ():
+        owner, text = _owner(module, node), node.attrs.get("from")
+        origin = read_origin(text, node.name, node.place("from"), lambda finding: None) if text and owner else None
+        if owner is None or origin is None or origin.checkpoint is None:
+            continue
+        if words := misfit(owner, node, origin):
+            tree = resolve(origin.reference, (), lambda finding: None)
+            also = (at(tree, ["nodes", origin.node]).span, f"`{origin.node}` of the run is this")
+            message = f"`{node.name}` does not fit the weights of `{origin.place}`: it {words}"
+            help = "build both alike: compare `arch`, `stem`, the size of the images and `dims`"
+            yield Finding("run-differs", message, node.place("from"), node=node.name, help=help, also=also)
 
 
 def _owner(module: nn.Module, node: Node) -> nn.Module | None:

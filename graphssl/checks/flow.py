@@ -44,8 +44,8 @@ def place(graph: Graph, *path: str | int) -> Span:
 
 
 def is_teacher(node: Node) -> bool:
-    """A link whose weights no gradient trains."""
-    return issubclass(node.op, Link) and not node.op.trained
+    """A node whose weights no gradient trains: a copy, or a frozen module."""
+    return (issubclass(node.op, Link) and not node.op.trained) or bool(node.attrs.get("frozen"))
 
 
 def used(graph: Graph, names: Iterable[str]) -> set[str]:
@@ -108,7 +108,7 @@ def moving_copies(graph: Graph, refs: Iterable[Ref]) -> set[str]:
     """Modules like `modules_behind`, but only those whose weights there change during training."""
     names = graph.ancestors(ref.node for ref in refs)
     nodes = [graph.nodes[name] for name in names]
-    return {node.root for node in nodes if node.root and node.op.name != "frozen"}
+    return {node.root for node in nodes if node.root and node.op.name != "frozen" and not node.attrs.get("frozen")}
 
 
 def has_mask(graph: Graph) -> bool:

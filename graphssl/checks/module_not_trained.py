@@ -13,7 +13,7 @@ EXPLAIN = Explanation(
     "module-not-trained",
     "no loss trains the weights of a module",
     "Its output is used, but every way from a loss back to it is cut by a `stop_grad`, a teacher or a queue: it keeps its "
-    "random weights. Weights that are meant to stay fixed belong to a `frozen` node.",
+    "random weights. Weights that are meant to stay fixed say `frozen: true`.",
     "graphssl: 1\nextends: simclr@quick\nname: mine\nnodes:\n"
     "  other: {op: encoder, in: [v1, v2], arch: resnet18}\nrepresent: other\n",
     "graphssl: 1\nextends: simclr@quick\nname: mine\nrepresent: f\n",
@@ -26,7 +26,7 @@ def check(graph: Graph) -> Iterator[Finding]:
         return  # a graph or loss without gradient has a finding of its own
     trained, useful = reached(graph, losses), used(graph, purposes(graph))
     for node in graph.of_kind("module"):
-        if node.name in useful and node.name not in trained:
+        if node.name in useful and node.name not in trained and not node.attrs["frozen"]:
             message = f"no loss trains the weights of `{node.name}`"
-            help = "let a loss depend on it without `stop_grad` or a teacher between, or make it a `frozen` node"
+            help = "let a loss depend on it without `stop_grad` or a teacher between, or set `frozen: true`"
             yield Finding("module-not-trained", message, node.span, node=node.name, help=help)

@@ -95,8 +95,14 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     _method(command)
 
-    command = add("show", "inspect:show", "show nodes, shapes, parameters and state", "graphssl show byol@cifar10")
+    command = add(
+        "show",
+        "inspect:show",
+        "show nodes, parameters, state, FLOPs, groups and schedules",
+        "graphssl show byol@cifar10",
+    )
     _method(command)
+    command.add_argument("--format", choices=["text", "json"], default="text")
 
     command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
     _method(command)

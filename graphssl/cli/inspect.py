@@ -110,10 +110,15 @@ def resolve(arguments: argparse.Namespace) -> int:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """A table of nodes on the terminal."""
+    """Tables of nodes, groups and schedules, or the same as JSON."""
     method = load(arguments.method, arguments.set, plugins=arguments.plugin)
     if has_errors(method.findings):
         raise GraphError(method.findings)
+    if arguments.format == "json":
+        from graphssl.cli.facts import method_facts
+
+        print(json.dumps(method_facts(method.checked_graph()), indent=2))
+        return 0
     from graphssl.cli.table import method_table
 
     method_table(method)

@@ -21,7 +21,6 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Module
 from graphssl.language.schedule import Curve, Schedule
 from graphssl.language.spec import Ref
-from graphssl.ops.modules.encoder import take
 from graphssl.ops.modules.links import copy_of, ema_update, starting_as, without_gradient
 from graphssl.ops.modules.lists import average, by_size, joint
 
@@ -77,7 +76,7 @@ class _Emitter:
     def local(self, name: str) -> str:
         ident = name.replace("/", "_")
         taken = {*self.names, "self", "views", "step", "keep", "losses", "total", "nodes", "x", "i", "j", "o"}
-        taken |= {"take", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
+        taken |= {"take", "take_layers", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
         return f"{ident}_" if ident in taken else ident
 
     def _schedules(self) -> dict[tuple[str, str], str]:
@@ -144,13 +143,16 @@ class _Emitter:
             self.construct(self.graph.nodes[node.of.node], done)
             self.out.add(f"        {target} = {self.copy(node)}", node)
         elif node.kind in ("module", "state") or node.op.needs_width:
-            self.out.add(f"        {target} = {self.built(node.op, node.attrs, node)}", node)
+            built = self.built(node.op, node.attrs, node)
+            built = f"{self.use(without_gradient)}({built})" if node.attrs.get("frozen") else built
+            self.out.add(f"        {target} = {built}", node)
 
     def copy(self, node: Node) -> str:
         """A teacher: a copy of what it links to, rebuilt where attributes are overridden or weights are its own."""
         assert node.of and node.root
         root = self.graph.nodes[node.root]
-        overrides = {key: value for key, value in node.attrs.items() if key not in node.op.attrs}
+        own = {key: value for key, value in node.attrs.items() if key not in node.op.attrs}
+        overrides = {key: value for key, value in own.items() if root.op.attrs[key].role == "build"}
         source = self.attribute(self.graph.module_of(self.graph.nodes[node.of.node]).name)
         if node.attrs["init"] == "copy" and not overrides:
             return f"{self.use(copy_of)}({source})"
@@ -168,7 +170,8 @@ class _Emitter:
                 if other.root == node.name and other.name != node.name:
                     more = {port: edge.values for port, edge in other.given.items()}
                     given = {port: given.get(port, ()) + more.get(port, ()) for port in {**given, **more}}
-        keywords = op.build_arguments(attrs, given)
+        ports = {port for other in self.graph if other.root == node.name for port in other.outputs}
+        keywords = {**op.build_arguments(attrs, given), **op.needed(attrs, ports)}
         width = [self.width(node)] if op.needs_width else []
         return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
 
@@ -213,7 +216,8 @@ class _Emitter:
 
     def region(self, node: Node) -> str:
         """The context a node runs in: teachers without gradient, losses in full precision."""
-        if node.kind == "link" and not any(edge.grad for edge in node.outputs.values()):
+        still = node.kind == "link" or node.attrs.get("frozen")
+        if still and not any(edge.grad for edge in node.outputs.values()):
             return "torch.no_grad()"
         if node.kind == "loss":
             return f"{self.use(full_precision_region)}({self.device()})"
@@ -282,7 +286,7 @@ class _Emitter:
 
             def taken(inputs: dict[str, str]) -> str:
                 image, *more = inputs.items()
-                return f"{self.use(take)}({', '.join([module, image[1], words, *(f'{p}={e}' for p, e in more)])})"
+                return f"{self.use(op.take())}({', '.join([module, image[1], words, *(f'{p}={e}' for p, e in more)])})"
 
             return taken
         if node.kind == "state" or op.needs_width:
@@ -402,7 +406,7 @@ class _Emitter:
         return f"{self.use(ema_update)}({self.attribute(node.name)}, {fast}, momentum={value}{buffers})"
 
     def mode(self) -> None:
-        still = [node for node in self.graph if node.attrs.get("mode") == "eval"]
+        still = [node for node in self.graph if node.attrs.get("mode") == "eval" or node.attrs.get("frozen")]
         if not still:
             return
         add = self.out.add
@@ -434,7 +438,7 @@ class _Emitter:
             port, default = self.graph.port(ref), signature.default_port()
             if node.kind in ("module", "link") and port != default:
                 module = self.attribute(self.graph.module_of(node).name)
-                call = f'{self.use(take)}({module}, {x}, "{port}")["{port}"]'
+                call = f'{self.use(signature.take())}({module}, {x}, "{port}")["{port}"]'
             elif node.kind in ("module", "link"):
                 call = f"{self.attribute(self.graph.module_of(node).name)}({x})"
             else:

@@ -13,7 +13,7 @@ from typing import Any
 from graphssl.ir.graph import Graph, Node, order
 from graphssl.ir.pairs import pairs_of
 from graphssl.ir.signature import Input, Link, Loss, Module, Op, Source
-from graphssl.ir.types import UNKNOWN, Axes, Axis, Edge, Value, patterns
+from graphssl.ir.types import UNKNOWN, Axes, Axis, Edge, Value, any_grad, patterns
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
 from graphssl.language.fields import INVALID, Field, Report, read_fields
 from graphssl.language.spec import NodeSpec, Ref, Spec, read_reference
@@ -97,6 +97,9 @@ class _Lowering:
         if not issubclass(draft.op, Link):
             return
         name = draft.spec.name
+        if "from" in draft.spec.body and draft.op.name == "frozen":  # it could not be worked in, which was reported
+            draft.broken = True
+            return
         if tree is None:
             draft.broken = True
             message = f"`{draft.op.name}` lacks `of`"
@@ -263,9 +266,7 @@ class _Lowering:
         name = draft.spec.name
         given = {port: self.arriving(draft, port) for port in draft.inputs}
         draft.broken = draft.broken or bool(draft.root and self.drafts[draft.root].broken)
-        ports = sorted(
-            self.ports.get(name, set()) | ({draft.signature.default_port()} if draft.signature.outputs else set())
-        )
+        ports = sorted(self.ports.get(name) or ({draft.signature.default_port()} if draft.signature.outputs else ()))
         pairs: tuple[tuple[int, int], ...] | None = None
         if draft.broken:
             outputs = {port: Edge((UNKNOWN,)) for port in ports}
@@ -339,7 +340,10 @@ class _Lowering:
             or _unknown({p: e for p, e in given.items() if not signature.inputs[p].delayed})
         ):
             return unknown
-        listed = bool(lifted) and not issubclass(draft.op, Loss)
+        stored = all(
+            signature.inputs[port].delayed for port in given
+        )  # it keeps the rows of the list, and gives them as one
+        listed = bool(lifted) and not stored and not issubclass(draft.op, Loss)
         outputs = {}
         for port in ports:
             values = [self.infer(draft, port, e, b) for e, b in zip(elements, bounds, strict=True)]
@@ -361,6 +365,8 @@ class _Lowering:
         if draft.signature is not draft.op and draft.root:
             attrs = {**self.drafts[draft.root].attrs, **draft.attrs}
         value = draft.signature.infer(root, port, attrs, element, bound)
+        if attrs.get("frozen"):  # gradient passes through, but none begins here
+            value = replace(value, grad=any_grad(element.values()))
         while issubclass(draft.op, Link) and draft.of:  # a copy that is not trained gives no gradient
             if not draft.op.trained:
                 value = replace(value, grad=False)

@@ -7,12 +7,12 @@ from here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphssl.ir.types import UNKNOWN, Axis, Edge, Value, any_grad, patterns
-from graphssl.language.fields import Field, choice, scheduled
+from graphssl.language.fields import Field, choice, flag, scheduled, text
 
 if TYPE_CHECKING:
     from graphssl.data.samples import Samples
@@ -99,6 +99,16 @@ class Op:
         return {name: attrs[name] for name, kind in cls.attrs.items() if kind.role == "call"}
 
     @classmethod
+    def needed(cls, attrs: Mapping[str, Any], ports: Collection[str]) -> dict[str, Any]:
+        """More keyword arguments of `build`: they leave out the parts that no used output port needs."""
+        return {}
+
+    @classmethod
+    def take(cls) -> Callable[..., Any]:
+        """The function `take(module, x, *ports)` that gives several outputs of a module by port."""
+        raise NotImplementedError(cls.name)
+
+    @classmethod
     def port_pattern(cls, port: str) -> str | None:
         """The type of an output port, or None when there is no such port."""
         output = cls.outputs.get(port)
@@ -177,6 +187,12 @@ class Module(Op):
         role="wiring",
         doc="How a list of views is fed: a call each, one call on all (BatchNorm sees all), or one call per image size.",
     )
+    from_ = text(
+        None,
+        role="wiring",
+        doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`).",
+    )
+    frozen = flag(False, role="wiring", doc="Never train it; its BatchNorm and dropout stay in eval mode.")
 
 
 class Link(Op):

@@ -43,8 +43,13 @@ def expand_blocks(tree: Mapping, report: Report) -> Mapping:
                 raise GraphError([Finding("too-many-nodes", f"blocks make more than {MAX_NODES:,} nodes", nodes.span)])
         else:
             flat[entry.key] = entry
-    if not outs:
-        return tree
+    return with_nodes(tree, flat, outs) if outs else tree
+
+
+def with_nodes(tree: Mapping, flat: dict[str, Entry], outs: dict[str, str]) -> Mapping:
+    """`tree` with the nodes `flat`; where a name of `outs` is referred to, the inner node it means."""
+    nodes = tree.get("nodes")
+    assert isinstance(nodes, Mapping)
     renamed = {key: replace(e, value=rename(e.value, lambda word: _outer(word, outs))) for key, e in flat.items()}
     tree = tree.with_value("nodes", replace(nodes, entries=renamed))
     for key in ("represent", "monitors"):

@@ -408,6 +408,14 @@ _DRY_RUN = (
         _on("simclr@quick", "nodes: {g: {in: f.pooled}}"),
     ),
     _E(
+        "no-such-run",
+        "`from` names something that is neither a run with weights nor a method",
+        "Weights come from the folder that `graphssl train … --out RUN` wrote, found from where the command runs. A method "
+        "may stand in for a run: it has the structure, which is enough to check and to draw, but not to train.",
+        _on("simclr@quick", "nodes: {f: {from: runs/none}}"),
+        _on("simclr@quick", "nodes: {f: {from: byol@quick}}"),
+    ),
+    _E(
         "shape-contradiction",
         "a step gives another shape than the types say",
         "This is a bug in graphssl, or in the plugin that an op comes from.",
@@ -428,6 +436,12 @@ _DRY_RUN = (
             "  f: {$replace: true, op: encoder, in: [v1, v2], arch: vit_tiny_patch16_224, args: {global_pool: avg}}\n"
             "  g: {in: f.pooled}",
         ),
+    ),
+    _E(
+        "run-differs",
+        "the weights of a run do not fit the node that takes them",
+        "Weights are taken by name, and each must have the same shape: the run was made with another `arch`, `stem`, size "
+        "or `dims`.",
     ),
     _E(
         "gradient-into-teacher",

@@ -69,6 +69,14 @@ GROUP_FIELDS: dict[str, Field] = {
     ),
 }
 
+
+def _share(text: str) -> float:
+    share = float(text.removesuffix("%")) / 100
+    if not share > 0:
+        raise ValueError(text)
+    return share
+
+
 CLIP_FIELDS: dict[str, Field] = {
     "norm": number(doc="Largest gradient norm.", above=0),
     "scope": choice("parameter", "node", "global", default="global", doc="Norm of each tensor, each node, or all."),
@@ -99,6 +107,13 @@ TRAIN: dict[str, Field] = {
         long=Group(fields=CLIP_FIELDS),
     ),
     "epochs": number(doc="Passes over the training set.", above=0),
+    "images": Leaf(
+        json={"type": "string", "pattern": r"^([1-9][0-9]?|100|[0-9]{1,2}\.[0-9]+)%$"},
+        expected="a share such as `10%`",
+        default="100%",
+        convert=_share,
+        doc="Train on this share of the images of each class, chosen by `seed`; evaluation's images stay.",
+    ),
     "batch_size": integer(doc="Samples per optimizer step, over all ranks and micro-batches.", minimum=2),
     "accumulate": integer(1, doc="Micro-batches per optimizer step."),
     "precision": choice("fp32", "bf16", "fp16", default="fp32", doc="Autocast precision; state stays in fp32."),
@@ -137,6 +152,7 @@ class Train:
     clip_norm: float | None
     clip_scope: str
     epochs: float
+    images: float
     batch_size: int
     accumulate: int
     precision: str
@@ -190,7 +206,11 @@ def read_train(tree: Tree, report: Report) -> Train | None:
         groups.append(ParameterGroup(key, span=span, **group))
     schedule, per, scale = lr
     decay = values["weight_decay"]
-    rest = {k: values[k] for k in ("layer_decay", "epochs", "batch_size", "accumulate", "precision", "sync_bn", "seed")}
+    values["images"] = _share(values["images"]) if isinstance(values["images"], str) else values["images"]
+    rest = {
+        k: values[k]
+        for k in ("layer_decay", "epochs", "images", "batch_size", "accumulate", "precision", "sync_bn", "seed")
+    }
     return Train(
         optimizer=name,
         optimizer_args=arguments,

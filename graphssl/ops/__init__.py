@@ -25,6 +25,7 @@ from graphssl.ops.prototypes import Prototypes
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss, MSELoss
 from graphssl.ops.sources import Augment, Label
+from graphssl.ops.supervised import Accuracy, CrossEntropy, Linear
 from graphssl.ops.take_masked import TakeMasked
 from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, StopGrad
 from graphssl.ops.variance import VICRegLoss
@@ -40,6 +41,7 @@ OPS: tuple[type[Op], ...] = (
     Projector,
     Predictor,
     Prototypes,
+    Linear,
     # links
     Share,
     Ema,
@@ -53,6 +55,7 @@ OPS: tuple[type[Op], ...] = (
     Softmax,
     Sinkhorn,
     TakeMasked,
+    Accuracy,
     # state
     Queue,
     Center,
@@ -65,6 +68,7 @@ OPS: tuple[type[Op], ...] = (
     SoftCrossEntropy,
     VICRegLoss,
     KoLeoLoss,
+    CrossEntropy,
     LinearProbe,
 )
 

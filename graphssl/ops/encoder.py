@@ -91,6 +91,12 @@ class Encoder(Module):
         return encoder
 
     @classmethod
+    def take(cls) -> Callable[..., Any]:
+        from graphssl.ops.modules.encoder import take
+
+        return take
+
+    @classmethod
     def build_arguments(cls, attrs: Mapping[str, Any], inputs: Mapping[str, tuple[Value, ...]]) -> dict[str, Any]:
         sizes = {v.axes[2] for v in inputs.get("image", ()) if len(v.axes) == 4 and isinstance(v.axes[2], int)}
         given = super().build_arguments(attrs, inputs)

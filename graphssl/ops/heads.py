@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphssl.ir.signature import Input, Module, Output
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import choice, flag, number, widths
+
+_HIDDEN = re.compile(r"hidden\.[0-9]+")
 
 
 class _Head(Module):
@@ -31,19 +35,36 @@ class _Head(Module):
 
     @classmethod
     def port_pattern(cls, port: str) -> str | None:
-        return "features[b d]" if port == "output" else None
+        return "features[b d]" if port == "output" or _HIDDEN.fullmatch(port) else None
 
     @classmethod
     def known_axes(cls, attrs: Mapping[str, Any], inputs: Mapping[str, Value]) -> Mapping[str, Axis]:
         return {"d": attrs["dims"][-1]}
 
     @classmethod
+    def take(cls) -> Callable[..., Any]:
+        from graphssl.ops.modules.mlp import take_layers
+
+        return take_layers
+
+    @classmethod
+    def needed(cls, attrs: Mapping[str, Any], ports: Collection[str]) -> dict[str, Any]:
+        """Without the output, only the layers up to the last hidden one that is used."""
+        if "output" in ports or not ports:
+            return {}
+        return {"hidden": 1 + max(int(port.removeprefix("hidden.")) for port in ports)}
+
+    @classmethod
     def infer(cls, node: str, port: str, attrs: Any, inputs: Any, bound: Any) -> Value:
         value = super().infer(node, port, attrs, inputs, bound)
         given = next(iter(inputs.values()))
+        width: Axis = attrs["dims"][-1]
+        if port != "output":
+            layer = int(port.removeprefix("hidden."))
+            width = attrs["dims"][layer] if layer < len(attrs["dims"]) - 1 else f"{node}.d"
         if given.kind != "tokens":
-            return value
-        return Value("tokens", (*given.axes[:-1], attrs["dims"][-1]), grad=value.grad, view=value.view)
+            return replace(value, axes=(*value.axes[:-1], width))
+        return Value("tokens", (*given.axes[:-1], width), grad=value.grad, view=value.view)
 
     @classmethod
     def build(cls) -> Callable[..., Any]:
@@ -56,7 +77,8 @@ class Projector(_Head):
     """MLP that maps features to the space where the loss compares them; thrown away after training.
 
     x -> [Linear - norm - activation] for each hidden width -> Linear - last_norm.
-    features (b d) or tokens (b n d) -> the same with d = dims[-1].
+    features (b d) or tokens (b n d) -> the same with d = dims[-1]; port `hidden.I`: behind the activation of hidden layer I,
+    counted from 0, with d = dims[I]. Layers that no used port needs are not built.
     Source: SimCLR (arXiv:2002.05709, section 4.2); widths, norms and biases differ between methods and are attributes.
     Differs: none known.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphssl.ir.signature import Link
-from graphssl.language.fields import choice, scheduled
+from graphssl.language.fields import choice, scheduled, text
 
 
 class Share(Link):
@@ -42,9 +42,14 @@ class Frozen(Link):
     """A fixed copy of the module `of`: it starts equal (or random) and never moves.
 
     With `init: random` it is a random network, the target of BYOL's experiment (arXiv:2006.07733, section 2).
+    With `from: RUN` it is the network of a finished run: `of` names a node of that run, and `in` gives the image that it
+    and everything before it is computed from. Structure and weights are the run's (a teacher to distil from).
     Differs: none known.
     """
 
     name = "frozen"
+    from_ = text(
+        None, role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure."
+    )
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
     mode = choice("train", "eval", default="eval", role="wiring", doc="Mode of its BatchNorm and dropout in training.")

@@ -13,6 +13,7 @@ from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource, cached, open_data
+from graphssl.data.subset import balanced_share
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
 from graphssl.pipeline import compile as compile_method
@@ -27,6 +28,7 @@ from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
 from graphssl.runtime.start import accelerator_for, begin, resume
+from graphssl.runtime.weights import start_from_runs
 
 
 def train(method: Method, options: Options) -> int:
@@ -35,7 +37,8 @@ def train(method: Method, options: Options) -> int:
     if graph.train is None:
         raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
     recipe = graph.train
-    source = cached(open_data(options.data, "train", seed=recipe.seed), int(options.cache_gb * 2**30))
+    images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
+    source = cached(images, int(options.cache_gb * 2**30))
     accelerator = accelerator_for(recipe, options)
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):
@@ -51,6 +54,8 @@ def train(method: Method, options: Options) -> int:
 
     torch.manual_seed(recipe.seed)
     module = compile_method(method, steps=steps, steps_per_epoch=per_epoch).to(memory_format=torch.channels_last)
+    if facts is None:
+        start_from_runs(module, graph)
     if ranks > 1 and recipe.sync_bn and accelerator.device.type == "cuda":
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)

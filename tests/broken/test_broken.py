@@ -24,6 +24,7 @@ ELSEWHERE = {
     "bad-recipe": "language/test_recipes.py",
     "shape-contradiction": "checks/test_dry_run.py",
     "gradient-into-teacher": "checks/test_dry_run.py",
+    "run-differs": "runtime/test_weights.py",
 }
 
 Place = tuple[int | None, int | None, str, str]

@@ -22,9 +22,15 @@ def all_methods() -> list[str]:
     return [f"{name}{at}" for name in method_files() for at in ("", *(f"@{v}" for v in variants_of(locate(name)[0])))]
 
 
+WARNED = {  # experiments of the paper that collapse, as the checks say
+    "byol@no_predictor": ["collapse-risk"],
+    "byol@no_target": ["missing-stop-gradient"],
+}
+
+
 @pytest.mark.parametrize("method", all_methods())
 def test_bundled_methods_and_variants_have_no_static_finding(method: str) -> None:
-    assert [finding.to_text() for finding in graphssl.load(method).static] == []
+    assert codes(method) == WARNED.get(method, [])
 
 
 def test_the_names_of_torch_modules_are_all_reserved() -> None:

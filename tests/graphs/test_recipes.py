@@ -316,3 +316,47 @@ def test_every_bundled_method_and_variant_checks_without_error() -> None:
         for variant in ["", *(f"@{v}" for v in variants_of(locate(name)[0]))]:
             found = graphssl.check(f"{name}{variant}", static=True)
             assert not [f for f in found if f.severity == "error"], f"{name}{variant}: {found}"
+
+
+# SimCLR v2
+
+
+def test_simclr_v2_selective_kernels_have_the_papers_35_million_parameters() -> None:
+    _, plain = built("simclr_v2")
+    _, module = built("simclr_v2@sk")
+    assert count(plain.f) == 23_508_032
+    assert (round(count(plain.f) / 1e6), round(count(module.f) / 1e6)) == (24, 35)  # paper, table 1
+    block = module.f.layer4[0].conv2
+    assert [p.conv.kernel_size for p in block.paths] == [(3, 3)] * 2
+    assert [p.conv.in_channels for p in block.paths] == [512] * 2, "each path sees the whole input"
+    reduced = [m.attn.fc_reduce.out_channels for m in module.f.modules() if hasattr(m, "attn")]
+    assert reduced == [32] * 16, "max(width / 16, 32)"
+    assert [m.out_channels for m in module.f.conv1 if isinstance(m, nn.Conv2d)] == [32, 32, 64], "the stem of ResNet-D"
+
+
+def test_simclr_v2_head_has_three_layers_and_fine_tuning_keeps_the_first() -> None:
+    _, module = built("simclr_v2")
+    names = ["linear1", "norm1", "act1", "linear2", "norm2", "act2", "last", "last_norm"]
+    assert [name for name, _ in module.g.named_children()] == names
+    assert count(module.g) == 2 * (2048 * 2048 + 2 * 2048) + 2048 * 128 + 128
+    assert module.g.last_norm.bias is None
+    method, tuned = built("simclr_v2_finetune")
+    assert [name for name, _ in tuned.g.named_children()] == names[:3]
+    assert count(tuned.logits) == 2048 * 1000 + 1000
+    assert str(method.checked_graph().represent) == "g.hidden.0"
+
+
+def test_simclr_v2_learning_rate_and_share_of_labels() -> None:
+    curve, steps = lr("simclr_v2", 100)
+    assert curve(0) == 0 and curve(steps // 20) == pytest.approx(6.4)
+    train = graphssl.load("simclr_v2").checked_graph().train
+    assert (train.epochs, train.weight_decay.bind(1, 1)(0)) == (800, 1e-4)
+    tuned = graphssl.load("simclr_v2_finetune").checked_graph().train
+    assert (tuned.peak_lr(), tuned.images, tuned.epochs, tuned.batch_size) == (pytest.approx(0.16), 0.1, 30, 1024)
+    assert tuned.lr_curve(100, 10)(0) == pytest.approx(0.16), "no warm-up"
+
+
+def test_simclr_v2_memory_is_a_queue_of_65536_keys_of_a_slow_copy() -> None:
+    method, module = built("simclr_v2@memory")
+    assert tuple(module.queue.rows.shape) == (65_536, 128)
+    assert attrs(method, "fk")["momentum"] == attrs(method, "gk")["momentum"] == 0.999

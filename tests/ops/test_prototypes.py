@@ -102,6 +102,6 @@ represent: f
 """
     method = graphssl.load(text)
     outputs = {name: str(node.outputs["output"]) for name, node in method.graph.nodes.items() if name in ("h", "hp")}
-    assert outputs == {"h": "logits[b 9] grad", "hp": "tokens[b f.n 9] grad"}
+    assert outputs == {"h": "logits[b 9] grad", "hp": "tokens[b f.n32 9] grad"}
     finding = next(f for f in method.findings if f.code == "port-type-mismatch")
     assert "expects probabilities (b k)" in finding.message and "softmax" in (finding.help or "")

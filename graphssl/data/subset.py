@@ -1,0 +1,42 @@
+"""A share of a data set: the same share of each class, always the same images for a seed."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from graphssl.data.philox import key_of, permutation
+from graphssl.data.sources import ImageSource
+
+
+class Subset:
+    """Some images of a source, numbered anew."""
+
+    def __init__(self, source: ImageSource, indices: list[int]) -> None:
+        self.source, self.indices = source, indices
+        self.name, self.classes = source.name, source.classes
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def label(self, index: int) -> int:
+        return self.source.label(self.indices[index])
+
+    def describe(self, index: int) -> str:
+        return self.source.describe(self.indices[index])
+
+    def load(self, index: int) -> Tensor:
+        return self.source.load(self.indices[index])
+
+
+def balanced_share(source: ImageSource, share: float, *, seed: int) -> ImageSource:
+    """This share (0 to 1) of the images of each class, rounded, at least one; unlabelled images are a class, too.
+
+    A smaller share is a part of a larger one. All of it is the source itself.
+    """
+    if share >= 1:
+        return source
+    by_class: dict[int, list[int]] = {}
+    for index in permutation(key_of("share", seed), 0, len(source)):
+        by_class.setdefault(source.label(int(index)), []).append(int(index))
+    chosen = [i for members in by_class.values() for i in members[: max(1, round(share * len(members)))]]
+    return Subset(source, sorted(chosen))

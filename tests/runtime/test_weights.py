@@ -1,0 +1,161 @@
+"""Starting from another run: weights by node, a whole network as a frozen teacher, and what is said when it does not fit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import graphssl
+from graphssl.runtime.errors import RunError
+from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.weights import start_from_runs
+from tests.conftest import TOY_ENCODER
+
+TOY = {"nodes.f.args": TOY_ENCODER, "train.batch_size": 16, "train.images": "50%"}
+TEACHER = """
+graphssl: 1
+extends: simclr@quick
+name: student
+nodes:
+  f: {args: {channels: [4, 8, 8, 8]}}
+  teacher: {op: frozen, of: g.hidden.0, from: "RUN", in: [v1, v2]}
+  h: {op: predictor, in: f, dims: [256]}
+  distil: {op: cosine_loss, in: {prediction: h, target: teacher}, pairs: same}
+"""
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    latest = RunFolder(run).latest_checkpoint()
+    assert latest is not None
+    return load_file(latest / "model.safetensors")
+
+
+@pytest.fixture
+def pretrained(train: Callable[..., int], tmp_path: Path) -> Path:
+    assert train("simclr_v2", tmp_path / "pretrained", steps=2) == 0
+    return tmp_path / "pretrained"
+
+
+def finetune(run: Path | str, **more: Any) -> Any:
+    return graphssl.load("simclr_v2_finetune@quick", {**TOY, "params.run": str(run), **more})
+
+
+def loaded(method: Any) -> Any:
+    module = graphssl.compile(method)
+    start_from_runs(module, method.checked_graph())
+    return module
+
+
+def test_a_node_starts_as_the_node_of_its_name_in_the_run(pretrained: Path) -> None:
+    method = finetune(pretrained)
+    assert method.findings == []
+    module, saved = loaded(method), weights(pretrained)
+    for node in ("f", "g"):
+        for name, tensor in getattr(module, node).state_dict().items():
+            assert torch.equal(tensor, saved[f"{node}.{name}"]), name
+    assert "linear2.weight" not in module.g.state_dict(), "only the first layer of the head is needed"
+
+
+def test_a_copy_of_such_a_node_starts_like_it_and_an_own_origin_goes_first(pretrained: Path) -> None:
+    changes = {"nodes.f.args": TOY_ENCODER, "nodes.f.from": str(pretrained)}
+    module = loaded(graphssl.load("byol@quick", changes))
+    assert torch.equal(module.ft.conv1.weight, module.f.conv1.weight)
+    assert torch.equal(module.f.conv1.weight, weights(pretrained)["f.conv1.weight"])
+    module = loaded(graphssl.load("byol@quick", {"nodes.f.args": TOY_ENCODER, "nodes.ft.from": f"{pretrained}:f"}))
+    assert torch.equal(module.ft.conv1.weight, weights(pretrained)["f.conv1.weight"])
+    assert not torch.equal(module.f.conv1.weight, module.ft.conv1.weight)
+
+
+def test_checking_and_compiling_load_nothing(pretrained: Path) -> None:
+    module = graphssl.compile(finetune(pretrained))
+    assert not torch.equal(module.f.conv1.weight, weights(pretrained)["f.conv1.weight"])
+
+
+def test_a_network_of_a_run_is_a_frozen_teacher(pretrained: Path) -> None:
+    method = graphssl.load(TEACHER.replace("RUN", str(pretrained)))
+    assert [f.code for f in method.findings] == []
+    graph = method.checked_graph()
+    assert [n for n in graph.nodes if n.startswith("teacher")] == ["teacher/f", "teacher/g"]
+    assert [str(v) for v in graph.nodes["distil"].given["target"].values] == ["features[b 256]"] * 2
+    module, saved = loaded(method).train(), weights(pretrained)
+    assert torch.equal(module.teacher_f.conv1.weight, saved["f.conv1.weight"])
+    assert not any(p.requires_grad for p in [*module.teacher_f.parameters(), *module.teacher_g.parameters()])
+    assert not module.teacher_f.training and not module.teacher_g.training and module.f.training
+    x = torch.randn(4, 3, 32, 32)
+    before = {k: v.clone() for k, v in module.state_dict().items() if k.startswith("teacher")}
+    out = module({"v1": x, "v2": x, "y": torch.zeros(4, dtype=torch.long)}, keep=("teacher/g.hidden.0",))
+    out.loss.backward()
+    source = graphssl.compile(graphssl.load(str(pretrained)))
+    source.load_state_dict(saved)
+    source.eval()
+    expected = source.g.act1(source.g.norm1(source.g.linear1(source.f(x))))
+    torch.testing.assert_close(out.values["teacher/g.hidden.0"][0], expected)
+    assert all(torch.equal(module.state_dict()[k], v) for k, v in before.items())
+
+
+def test_an_ejected_teacher_needs_no_run(pretrained: Path) -> None:
+    from graphssl.compiler.eject import eject
+
+    source = eject(graphssl.load(TEACHER.replace("RUN", str(pretrained))).checked_graph())
+    names: dict[str, Any] = {}
+    exec(compile(source, "ejected", "exec"), names)
+    assert hasattr(names["Student"](), "teacher_f")
+
+
+def test_a_run_that_has_begun_needs_the_other_no_more(
+    pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphssl.evaluate.run import load_run
+    from graphssl.runtime.options import Options
+    from graphssl.runtime.train import train as run
+
+    out = tmp_path / "finetuned"
+    options: dict[str, Any] = {"data": "shapes:32,64", "eval_every": 0, "device": "cpu"}
+    assert run(finetune(pretrained), Options(out=str(out), steps=2, **options)) == 0
+    shutil.rmtree(pretrained)
+    method = graphssl.load(str(out / "method.yaml"))
+    assert method.findings == []
+    load_run(out)
+    assert run(method, Options(out=str(out), steps=3, resume=True, **options)) == 0
+
+
+def test_a_method_has_no_weights_to_train_from(tmp_path: Path) -> None:
+    method = finetune("simclr_v2@quick")
+    assert method.findings == []
+    with pytest.raises(RunError, match=r"`f` starts from a run, and `simclr_v2@quick` is a method"):
+        loaded(method)
+
+
+def test_what_does_not_fit_is_said_with_both_shapes_and_both_places(pretrained: Path) -> None:
+    [found] = [
+        f for f in finetune(pretrained, **{"nodes.f.args": {"channels": [8, 8, 8, 8]}}).findings if f.node == "f"
+    ]
+    assert found.code == "run-differs"
+    assert "`layer1.0.conv1.weight` of shape (8 64 3 3), there it is (4 64 3 3)" in found.message
+    assert found.also and found.also[0].source.name.endswith("method.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "words"),
+    [("{run}x", "no-such-run", "does not exist"), ("{run}:e", "not-in-run", "has no weights of a node `e`"),
+     ("{run}/checkpoints", "no-such-run", "is no run folder")],
+)  # fmt: skip
+def test_a_run_or_node_that_is_not_there_is_named_without_torch(
+    value: str, code: str, words: str, pretrained: Path
+) -> None:
+    found = finetune(pretrained, **{"nodes.f.from": value.format(run=pretrained)}).static
+    assert [(f.code, f.node) for f in found] == [(code, "f")]
+    assert words in found[0].message
+
+
+def test_a_run_without_checkpoint_is_refused(pretrained: Path) -> None:
+    shutil.rmtree(pretrained / "checkpoints")
+    assert {f.code for f in finetune(pretrained).static} == {"no-such-run"}
+    [found] = graphssl.load(TEACHER.replace("RUN", str(pretrained))).static
+    assert "has no checkpoint yet" in found.message and found.node == "teacher"
