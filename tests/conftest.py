@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 TOY_ENCODER = {"channels": [4, 8, 8, 8]}
-METHODS = ("infonce", "simclr", "simclr_v2", "moco_v1", "moco_v2", "byol", "simsiam", "vicreg")
+TOY_TRANSFORMER = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
+METHODS = (
+    "infonce", "simclr", "simclr_v2", "moco_v1", "moco_v2", "moco_v3", "byol", "simsiam", "vicreg", "dino", "ibot",
+)  # fmt: skip
 
 
 def toy_overrides(method: str) -> dict[str, Any]:
     """Overrides that make `method@quick` run a step in milliseconds."""
     overrides: dict[str, Any] = {"nodes.f.args": TOY_ENCODER, "train.batch_size": 16, "train.precision": "fp32"}
-    if method.startswith("moco"):
+    if method in ("dino", "ibot"):
+        overrides |= {"nodes.f.args": TOY_TRANSFORMER, "params.prototypes": 24}
+        overrides |= {"nodes.h.hidden": [16], "nodes.h.bottleneck": 8}
+        overrides |= {"nodes.mask.patch": 8} if method == "ibot" else {}
+    if method in ("moco_v1", "moco_v2"):
         overrides |= {"params.queue": 40, "params.dim": 8}
     return overrides
 
@@ -34,9 +41,15 @@ def toy_views(method: Any, batch: int = 8, seed: int = 0, dtype: Any = None) -> 
     generator = torch.Generator().manual_seed(seed)
     views: dict[str, Any] = {}
     for node in method.checked_graph().sources():
-        if node.op.name == "label":
-            views[node.name] = torch.randint(0, 10, (batch,), generator=generator)
-        else:
-            size = node.attrs["size"]
-            views[node.name] = torch.randn(batch, 3, size, size, generator=generator).to(dtype or torch.float32)
+        values = next(iter(node.outputs.values()))
+        made = []
+        for value in values.values:
+            shape = [size if isinstance(size, int) else batch for size in value.axes]
+            if value.kind == "label":
+                made.append(torch.randint(0, 10, shape, generator=generator))
+            elif value.kind == "mask":
+                made.append(torch.rand(shape, generator=generator) < 0.3)
+            else:
+                made.append(torch.randn(shape, generator=generator).to(dtype or torch.float32))
+        views[node.name] = made if values.listed else made[0]
     return views

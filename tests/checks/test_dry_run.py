@@ -15,7 +15,7 @@ from graphssl.checks import dry_run as module
 from graphssl.checks.dry_run import dry_run, measure
 from graphssl.compiler import emit
 
-METHODS = ("byol", "infonce", "moco_v1", "moco_v2", "simclr", "simsiam")
+METHODS = ("byol", "dino", "ibot", "infonce", "moco_v1", "moco_v2", "moco_v3", "simclr", "simsiam")
 SMALL = """
 graphssl: 1
 name: small
