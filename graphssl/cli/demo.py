@@ -27,7 +27,7 @@ def demo(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`{run}` exists: delete it, or choose another --out")
     started = time.perf_counter()
     method = load(METHOD)
-    code = train(method, Options(data="shapes", out=str(run), eval_samples=2000))
+    code = train(method, Options(data="shapes", out=str(run), eval_samples=2000, eval_every=9.0))
     if code:
         return code
     minutes = (time.perf_counter() - started) / 60
