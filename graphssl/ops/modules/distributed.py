@@ -1,4 +1,4 @@
-"""Rows of all ranks. On one rank, and on the meta device, every function here is the identity."""
+"""Rows of all ranks. On one rank every function here is the identity; on the meta device `gather` is, too."""
 
 from __future__ import annotations
 
