@@ -36,7 +36,7 @@ def method_facts(graph: Graph) -> dict[str, Any]:
 def _node(graph: Graph, node: Node, measured: dict[str, Any]) -> dict[str, Any]:
     weights = {"module": "frozen" if node.attrs.get("frozen") else "trained", "state": "state"}.get(node.kind, "")
     if node.kind == "link":
-        weights = f"of {graph.module_of(node).name}" if node.op.name == "share" else node.op.name
+        weights = f"of {graph.module_of(node).name}" if node.shares else node.op.name
     weights = "observer" if node.op.observer else weights
     still = 0 if weights in ("trained", "observer") else measured["parameter_bytes"]
     return {

@@ -137,7 +137,7 @@ class _Emitter:
         done.add(node.name)
         target = self.attribute(node.name)
         if node.kind == "link":
-            if node.op.trained:  # type: ignore[attr-defined]
+            if node.shares:
                 return
             assert node.of
             self.construct(self.graph.nodes[node.of.node], done)

@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from graphssl.ir.signature import Op
+from graphssl.ir.signature import Link, Op
 from graphssl.ir.types import Edge, Value
 from graphssl.language.diagnostics import Span
 from graphssl.language.spec import Ref, Spec
@@ -54,6 +54,11 @@ class Node:
     def delayed(self) -> bool:
         """Everything it takes is stored for a later step, so it can be read before its input exists."""
         return bool(self.op.inputs) and all(i.delayed for i in self.op.inputs.values())
+
+    @property
+    def shares(self) -> bool:
+        """Whether it calls weights that belong to another node, rather than a copy of them."""
+        return issubclass(self.op, Link) and self.op.trained
 
     def gives(self, kind: str) -> bool:
         """Whether one of its outputs is of this kind."""
@@ -128,7 +133,7 @@ class Graph:
 
     def module_of(self, node: Node) -> Node:
         """The node that owns the weights a call uses: itself, or what a `share` shares."""
-        while node.op.name == "share" and node.of and node.of.node in self.nodes:
+        while node.shares and node.of and node.of.node in self.nodes:
             node = self.nodes[node.of.node]
         return node
 
