@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-TOY_ENCODER = {"channels": [4, 8, 8, 8]}
+# oneDNN writes past its memory in the backward of strided 1×1 convolutions from fewer than 8 channels, on CPUs without AVX-512.
+TOY_ENCODER = {"channels": [8, 8, 8, 8]}
 TOY_TRANSFORMER = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
 METHODS = (
     "infonce", "simclr", "simclr_v2", "moco_v1", "moco_v2", "moco_v3", "byol", "simsiam", "vicreg", "dino", "ibot",

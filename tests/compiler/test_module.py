@@ -141,7 +141,7 @@ def test_random_init_makes_a_target_with_weights_of_its_own() -> None:
     method = graphssl.load(
         "byol@quick",
         {"nodes.ft.init": "random", "nodes.gt.init": "random", "nodes.ft.momentum": 1.0, "nodes.gt.momentum": 1.0,
-         "nodes.f.args": {"channels": [4, 8, 8, 8]}},
+         "nodes.f.args": {"channels": [8, 8, 8, 8]}},
     )  # fmt: skip
     module = compiled(method)
     assert not torch.equal(module.f.conv1.weight, module.ft.conv1.weight)
@@ -156,7 +156,7 @@ graphssl: 1
 name: tiny
 nodes:
   v: {op: augment, recipe: quick, size: 32}
-  f: {op: encoder, in: v, arch: resnet18, drop_path: 0.3, args: {channels: [4, 8, 8, 8]}}
+  f: {op: encoder, in: v, arch: resnet18, drop_path: 0.3, args: {channels: [8, 8, 8, 8]}}
   t: {op: ema, of: f, in: v, momentum: 0.9, drop_path: 0.0, mode: eval}
   q: {op: predictor, in: f, dims: [8, 8]}
   loss: {op: cosine_loss, in: {prediction: q, target: t}}
@@ -177,7 +177,7 @@ name: tiny
 nodes:
   v: {op: augment, recipe: quick, size: 32}
   w: {op: augment, recipe: quick, size: 32}
-  f: {op: encoder, in: [v, w], arch: resnet18, args: {channels: [4, 8, 8, 8]}, batch: joint}
+  f: {op: encoder, in: [v, w], arch: resnet18, args: {channels: [8, 8, 8, 8]}, batch: joint}
   loss: {op: nt_xent, in: f, temperature: {linear: {from: 0.5, to: 0.1}}, weight: {linear: {from: 0, to: 1}}}
 represent: f
 """

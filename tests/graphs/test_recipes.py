@@ -144,7 +144,7 @@ def test_byol_sums_its_directions_and_simclr_adds_them_as_the_authors_do() -> No
 def test_losses_on_identical_outputs_are_the_known_constants() -> None:
     """What the first log line shows when wiring is broken: ln of the number of candidates."""
     for name, expected in (("simclr@quick", math.log(2 * 8 - 1)), ("infonce@quick", math.log(8))):
-        method = graphssl.load(name, {"nodes.f.args": {"channels": [4, 8, 8, 8]}})
+        method = graphssl.load(name, {"nodes.f.args": {"channels": [8, 8, 8, 8]}})
         module = graphssl.compile(method)
         with torch.no_grad():
             for parameter in module.g.parameters():

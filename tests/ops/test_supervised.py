@@ -92,7 +92,7 @@ name: mine
 nodes:
   v: {op: augment, recipe: quick, size: 32}
   y: {op: label}
-  f: {op: encoder, in: v, arch: resnet18, args: {channels: [4, 8, 8, 8]}}
+  f: {op: encoder, in: v, arch: resnet18, args: {channels: [8, 8, 8, 8]}}
   g: {op: projector, in: f, dims: [16, 12, 8]}
   logits: {op: linear, in: g.hidden.0, dim: 10}
   loss: {op: cross_entropy, in: {logits: logits, label: y}}

@@ -12,7 +12,7 @@ import pytest
 
 WORDS = [
     "-m", "graphssl", "train", "simclr@quick", "--data", "shapes:32,256", "--steps", "14", "--device", "cpu",
-    "--eval-every", "0", "--log-every", "1", "--set", "nodes.f.args.channels=[4,8,8,8]", "--set", "train.batch_size=64",
+    "--eval-every", "0", "--log-every", "1", "--set", "nodes.f.args.channels=[8,8,8,8]", "--set", "train.batch_size=64",
     "--set", "train.precision=fp32", "--set", "train.warmup=2steps",
 ]  # fmt: skip
 

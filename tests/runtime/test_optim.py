@@ -19,7 +19,7 @@ name: tiny
 nodes:
   v: {{op: augment, recipe: quick, size: 32}}
   w: {{op: augment, recipe: quick, size: 32}}
-  f: {{op: encoder, in: [v, w], arch: resnet18, args: {{channels: [4, 8, 8, 8]}}, batch: joint}}
+  f: {{op: encoder, in: [v, w], arch: resnet18, args: {{channels: [8, 8, 8, 8]}}, batch: joint}}
   g: {{op: projector, in: f, dims: [8, 8], batch: joint}}
   loss: {{op: nt_xent, in: g}}
   y: {{op: label}}

@@ -23,7 +23,7 @@ graphssl: 1
 extends: simclr@quick
 name: student
 nodes:
-  f: {args: {channels: [4, 8, 8, 8]}}
+  f: {args: {channels: [8, 8, 8, 8]}}
   teacher: {op: frozen, of: g.hidden.0, from: "RUN", in: [v1, v2]}
   h: {op: predictor, in: f, dims: [256]}
   distil: {op: cosine_loss, in: {prediction: h, target: teacher}, pairs: same}
@@ -134,10 +134,10 @@ def test_a_method_has_no_weights_to_train_from(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_said_with_both_shapes_and_both_places(pretrained: Path) -> None:
     [found] = [
-        f for f in finetune(pretrained, **{"nodes.f.args": {"channels": [8, 8, 8, 8]}}).findings if f.node == "f"
+        f for f in finetune(pretrained, **{"nodes.f.args": {"channels": [16, 8, 8, 8]}}).findings if f.node == "f"
     ]
     assert found.code == "run-differs"
-    assert "`layer1.0.conv1.weight` of shape (8 64 3 3), there it is (4 64 3 3)" in found.message
+    assert "`layer1.0.conv1.weight` of shape (16 64 3 3), there it is (8 64 3 3)" in found.message
     assert found.also and found.also[0].source.name.endswith("method.yaml")
 
 
