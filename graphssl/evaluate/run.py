@@ -21,6 +21,7 @@ from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.precision import precision_on
 
 
 def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] = ()) -> tuple[Method, nn.Module]:
@@ -67,7 +68,7 @@ def knn_of_run(
     if features == "pixels":
         module.represent = lambda images: images.flatten(1)  # type: ignore[assignment]
     module.to(where).to(memory_format=torch.channels_last)
-    precision = graph.train.precision if graph.train else "fp32"
+    precision = precision_on(graph.train.precision if graph.train else "fp32", where)
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision) if features != "pixels" else None
 
     def autocast() -> Any:

@@ -116,7 +116,14 @@ TRAIN: dict[str, Field] = {
     ),
     "batch_size": integer(doc="Samples per optimizer step, over all ranks and micro-batches.", minimum=2),
     "accumulate": integer(1, doc="Micro-batches per optimizer step."),
-    "precision": choice("fp32", "bf16", "fp16", default="fp32", doc="Autocast precision; state stays in fp32."),
+    "precision": choice(
+        "fp32",
+        "bf16",
+        "fp16",
+        "auto",
+        default="fp32",
+        doc="Autocast precision; state stays in fp32. `auto`: bf16 where the hardware has it, fp32 elsewhere.",
+    ),
     "sync_bn": flag(True, doc="BatchNorm statistics over all ranks (SyncBatchNorm) when there are several."),
     "seed": integer(0, doc="Seed of initial weights, data order and augmentation.", minimum=0),
 }

@@ -11,6 +11,7 @@ from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Node
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
+from graphssl.runtime.precision import precision_on
 
 if TYPE_CHECKING:
     from graphssl.runtime.options import Options
@@ -45,7 +46,7 @@ def header(
         f"  steps     {steps} of {recipe.batch_size} images, {steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
-        f"  device    {accelerator.device.type}{ranks}, {recipe.precision}",
+        f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}",
     ]
     norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
     if accelerator.num_processes > 1 and accelerator.device.type == "cpu" and norms and recipe.sync_bn:
