@@ -33,7 +33,7 @@ def header(
     total = sum(p.numel() for p in module.parameters())
     classes = f", {len(source.classes)} classes" if source.classes else ", no labels"
     ranks = f" × {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
-    scaled = f" = {max(recipe.lr.values()):g} × {recipe.lr_factor():g} for batch {recipe.batch_size}"
+    scaled = f" = {recipe.lr_base:g} × {recipe.lr_factor():g} for batch {recipe.batch_size}"
     lines = [
         f"{method.reference}: {graph.title} -> {options.out}",
         f"  data      {options.data}: {len(source)} images{classes}",
