@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphssl.data.philox import Draws, key_of, permutation, philox, uniforms, spread
+from graphssl.data.philox import Draws, key_of, permutation, philox, spread, uniforms
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from timm.layers import convert_sync_batchnorm
@@ -16,10 +16,10 @@ from graphssl.ops.modules.distributed import gather, own_rows
 
 def grouped_batch_norm(module: nn.Module, *, rows: int) -> nn.Module:
     """The module itself, its BatchNorm layers normalising each group of `rows` consecutive rows by its own statistics."""
-    for layer in module.modules():
-        if isinstance(layer, _BatchNorm):
-            layer.__class__ = grouped(type(layer))
-            layer.group_rows = rows
+    layers: list[Any] = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    for layer in layers:
+        layer.__class__ = grouped(cast(Any, type(layer)))
+        layer.group_rows = rows
     return module
 
 

@@ -46,7 +46,7 @@ def encoder(
     if zero_init_last is not None:
         options["zero_init_last"] = zero_init_last
     if ffn == "swiglu":
-        options["mlp_layer"] = SwiGLUPacked
+        options |= {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU}
     config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
     if config is not None and config.fixed_input_size and image_sizes:
         options.setdefault("img_size", image_sizes[0])

@@ -65,7 +65,8 @@ class DinoScaling(VisionTransformer):
 
     def _pos_embed(self, x: Tensor) -> Tensor:
         if x.dim() == 3 or tuple(x.shape[1:3]) == tuple(self.patch_embed.grid_size):
-            return super()._pos_embed(x)
+            out: Tensor = super()._pos_embed(x)
+            return out
         prefix = 0 if self.no_embed_class else self.num_prefix_tokens
         first, patches = self.pos_embed[:, :prefix], self.pos_embed[:, prefix:]
         patches = resized_as_dino(patches, self.patch_embed.grid_size, (x.shape[1], x.shape[2]))
@@ -75,7 +76,7 @@ class DinoScaling(VisionTransformer):
             x = torch.cat([*tokens, x + patches], dim=1)
         else:
             x = torch.cat([*tokens, x], dim=1) + torch.cat([first, patches], dim=1)
-        out: Tensor = self.pos_drop(x)
+        out = self.pos_drop(x)
         return out
 
 
@@ -83,7 +84,8 @@ def resized_as_dino(positions: Tensor, old: tuple[int, int], new: tuple[int, int
     """(1 h·w d) of the grid `old` -> (1 h'·w' d) of `new`: bicubic, sampled at a scale of (n + 0.1) / N for n patches of N."""
     grid = positions.unflatten(1, old).permute(0, 3, 1, 2)  # 1 d h w
     scale = [(n + 0.1) / whole for n, whole in zip(new, old, strict=True)]
-    return F.interpolate(grid, scale_factor=scale, mode="bicubic").flatten(2).transpose(1, 2)
+    resized: Tensor = F.interpolate(grid, scale_factor=scale, mode="bicubic")
+    return resized.flatten(2).transpose(1, 2)
 
 
 def use_dino_scaling(model: Any) -> None:
