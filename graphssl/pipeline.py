@@ -84,12 +84,19 @@ def check(method: Method | str, *, static: bool = False) -> list[Finding]:
     return method.static if static else method.findings
 
 
-def compile(method: Method | str, *, steps: int = 100_000, steps_per_epoch: int = 1_000) -> nn.Module:
-    """The method as one torch module; raises GraphError with every finding when there are errors."""
+def compile(
+    method: Method | str, *, steps: int = 100_000, steps_per_epoch: int = 1_000, pretrained: bool = True
+) -> nn.Module:
+    """The method as one torch module; raises GraphError with every finding when there are errors.
+
+    pretrained: `False` starts at random where the file asks for timm's weights, for a module that a checkpoint is put into.
+    Raises OSError when those weights cannot be had.
+    """
     method = load(method) if isinstance(method, str) else method
     findings = method.findings
     if method.graph is None or has_errors(findings):
         raise GraphError(findings)
     from graphssl.compiler.build import build
 
-    return build(method.graph, steps, steps_per_epoch)
+    graph = method.graph if pretrained else method.graph.without_downloads()
+    return build(graph, steps, steps_per_epoch)

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import timm
@@ -71,7 +71,7 @@ def measure(graph: Graph) -> dict[str, dict[str, Any]]:
 def on_meta(graph: Graph) -> nn.Module:
     """The module on the meta device: names and shapes of its parameters without their memory."""
     with _meta():
-        return build(_without_downloads(graph), 100, 10)
+        return build(graph.without_downloads(), 100, 10)
 
 
 def _flops(graph: Graph, module: nn.Module) -> dict[str, int]:
@@ -136,7 +136,7 @@ def _meta() -> Iterator[None]:
 
 def _step(graph: Graph) -> tuple[_Step | None, list[Finding]]:
     """The module after a forward and a backward, or what went wrong."""
-    graph = _without_downloads(graph)
+    graph = graph.without_downloads()
     try:
         module = build(graph, 100, 10)
     except Exception as error:
@@ -153,15 +153,6 @@ def _step(graph: Graph) -> tuple[_Step | None, list[Finding]]:
 
 def _kept(node: Node, port: str) -> str:
     return str(Ref(node.name, None if port == node.signature.default_port() else port, node.span))
-
-
-def _without_downloads(graph: Graph) -> Graph:
-    """The graph with random weights where it asks for pretrained ones."""
-
-    def random(node: Node) -> Node:
-        return replace(node, attrs={**node.attrs, "pretrained": False}) if node.attrs.get("pretrained") else node
-
-    return replace(graph, nodes={name: random(node) for name, node in graph.nodes.items()})
 
 
 def _views(graph: Graph) -> dict[str, Any]:

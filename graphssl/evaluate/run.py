@@ -18,11 +18,11 @@ from graphssl.evaluate.features import eval_view, extract
 from graphssl.evaluate.knn import knn_accuracy
 from graphssl.ir.graph import Graph
 from graphssl.pipeline import Method, load
-from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.precision import precision_on
+from graphssl.runtime.start import compiled
 
 
 def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] = ()) -> tuple[Method, nn.Module]:
@@ -32,7 +32,7 @@ def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] =
     method = load(str(folder.method_file), plugins=plugins)
     recipe = method.checked_graph().train
     torch.manual_seed(recipe.seed if recipe else 0)
-    module = compile_method(method)
+    module = compiled(method, pretrained=random)
     if not random:
         latest = folder.latest_checkpoint()
         if latest is None:

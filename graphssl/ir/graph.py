@@ -6,7 +6,7 @@ networkx is used in this file only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import networkx as nx
@@ -130,6 +130,14 @@ class Graph:
 
     def links_to(self, name: str) -> list[Node]:
         return [node for node in self if node.of and node.of.node == name]
+
+    def without_downloads(self) -> Graph:
+        """The graph with random weights where it asks for pretrained ones."""
+
+        def random(node: Node) -> Node:
+            return replace(node, attrs={**node.attrs, "pretrained": False}) if node.attrs.get("pretrained") else node
+
+        return replace(self, nodes={name: random(node) for name, node in self.nodes.items()})
 
     def module_of(self, node: Node) -> Node:
         """The node that owns the weights a call uses: itself, or what a `share` shares."""

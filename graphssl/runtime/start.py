@@ -14,6 +14,7 @@ from torch import nn
 
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
+from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
@@ -47,6 +48,15 @@ def accelerator_for(recipe: Train, options: Options) -> Accelerator:
     if asked != accelerator.num_processes:
         raise RunError(f"{asked} processes were asked for, but {accelerator.num_processes} take part")
     return accelerator
+
+
+def compiled(method: Method, **how: Any) -> nn.Module:
+    """The module of a method; weights that cannot be downloaded are told in one sentence."""
+    try:
+        return compile_method(method, **how)
+    except OSError as error:
+        help = "connect, or put them into timm's cache, or leave `pretrained: true` out"
+        raise RunError(f"`{getattr(error, 'graphssl_node', method.reference)}` cannot start: {error}: {help}") from None
 
 
 def begin(folder: RunFolder, method: Method, options: Options, accelerator: Accelerator) -> dict[str, Any] | None:

@@ -17,7 +17,6 @@ from graphssl.data.subset import balanced_share
 from graphssl.language.train import Train
 from graphssl.ops.modules.batch_norm import synchronise_batch_norm
 from graphssl.pipeline import Method
-from graphssl.pipeline import compile as compile_method
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.folder import RunFolder
@@ -28,7 +27,7 @@ from graphssl.runtime.makers import makers_of
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
-from graphssl.runtime.start import accelerator_for, begin, resume
+from graphssl.runtime.start import accelerator_for, begin, compiled, resume
 from graphssl.runtime.weights import start_from_runs
 
 
@@ -53,10 +52,12 @@ def train(method: Method, options: Options) -> int:
     per_epoch = sampler.steps_per_epoch
     steps = options.steps or max(1, round(recipe.epochs * per_epoch))
     folder = RunFolder(options.out)
-    facts = begin(folder, method, options, accelerator)
+    resuming = options.resume and folder.latest_checkpoint() is not None
 
     torch.manual_seed(recipe.seed)
-    module = compile_method(method, steps=steps, steps_per_epoch=per_epoch).to(memory_format=torch.channels_last)
+    module = compiled(method, steps=steps, steps_per_epoch=per_epoch, pretrained=not resuming)
+    facts = begin(folder, method, options, accelerator)
+    module.to(memory_format=torch.channels_last)
     if facts is None:
         start_from_runs(module, graph)
     if ranks > 1 and recipe.sync_bn and accelerator.device.type == "cuda":

@@ -159,3 +159,43 @@ def test_a_run_without_checkpoint_is_refused(pretrained: Path) -> None:
     assert {f.code for f in finetune(pretrained).static} == {"no-such-run"}
     [found] = graphssl.load(TEACHER.replace("RUN", str(pretrained))).static
     assert "has no checkpoint yet" in found.message and found.node == "teacher"
+
+
+def test_pretrained_weights_that_cannot_be_had_are_one_sentence_and_leave_no_folder(
+    train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import timm
+
+    whole = timm.create_model
+
+    def offline(arch: str, pretrained: bool = False, **more: Any) -> Any:
+        if pretrained:
+            raise FileNotFoundError("cannot find the requested files in the local cache\nand more lines")
+        return whole(arch, **more)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(RunError, match="`f` cannot start: timm's weights of 'resnet18' cannot be had: cannot find"):
+        train("simclr", tmp_path / "run", {"nodes.f.pretrained": True}, steps=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_began_from_pretrained_weights_needs_them_no_more(
+    train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import timm
+
+    from graphssl.evaluate.run import load_run
+
+    whole, asked = timm.create_model, []
+
+    def counted(arch: str, pretrained: bool = False, **more: Any) -> Any:
+        asked.append(pretrained)
+        return whole(arch, **more)
+
+    monkeypatch.setattr(timm, "create_model", counted)
+    change = {"nodes.f.pretrained": True}
+    assert train("simclr", tmp_path / "run", change, steps=1) == 0
+    assert asked.count(True) == 1, "the dry run asks for none"
+    assert train("simclr", tmp_path / "run", change, steps=2, resume=True) == 0
+    load_run(tmp_path / "run")
+    assert asked.count(True) == 1

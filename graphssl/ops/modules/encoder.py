@@ -8,10 +8,20 @@ from functools import partial
 from typing import Any
 
 import timm
-from timm.layers import SwiGLUPacked
+from timm.layers import GluMlp
 from torch import Tensor, nn
 
-from graphssl.ops.modules import vit
+from graphssl.ops.modules.vit import (
+    add_mask_token,
+    masked_forward,
+    require_transformer,
+    use_dino_class_token,
+    use_dino_scaling,
+    use_exact_drop_path,
+    use_sincos_positions,
+    use_uniform_drop_path,
+    use_xavier_weights,
+)
 
 
 def encoder(
@@ -46,13 +56,19 @@ def encoder(
     if zero_init_last is not None:
         options["zero_init_last"] = zero_init_last
     if ffn == "swiglu":
-        options |= {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU}
+        options |= {"mlp_layer": partial(GluMlp, gate_last=False), "act_layer": nn.SiLU}
     config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
     if config is not None and config.fixed_input_size and image_sizes:
         options.setdefault("img_size", image_sizes[0])
         if len(image_sizes) > 1:
             options.setdefault("dynamic_img_size", True)
-    model: nn.Module = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
+    try:
+        model: nn.Module = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OSError(f"timm's weights of {arch!r} cannot be had: {reason}") from None
     small = bool(image_sizes) and max(image_sizes) <= 64
     resnet = isinstance(getattr(model, "conv1", None), nn.Conv2d) and hasattr(model, "maxpool")
     if stem in ("cifar", "small") and not resnet:
@@ -60,16 +76,16 @@ def encoder(
     if stem in ("cifar", "small") or (stem == "auto" and small and resnet):
         use_small_stem(model, stride=2 if stem == "small" else 1)
     changes: list[tuple[bool, Callable[[Any], None]]] = [
-        (weight_init == "xavier" and not pretrained, vit.use_xavier_weights),
-        (weight_init == "dino" and not pretrained, vit.use_dino_class_token),
-        (positions == "sincos", vit.use_sincos_positions),
-        (position_scaling == "dino", vit.use_dino_scaling),
-        (drop_path_uniform, partial(vit.use_uniform_drop_path, rate=drop_path)),
-        (drop_path_exact, vit.use_exact_drop_path),
-        (masked, vit.add_mask_token),
+        (weight_init == "xavier" and not pretrained, use_xavier_weights),
+        (weight_init == "dino" and not pretrained, use_dino_class_token),
+        (positions == "sincos", use_sincos_positions),
+        (position_scaling == "dino", use_dino_scaling),
+        (drop_path_uniform, partial(use_uniform_drop_path, rate=drop_path)),
+        (drop_path_exact, use_exact_drop_path),
+        (masked, add_mask_token),
     ]
     for change in [change for wanted, change in changes if wanted]:
-        vit.require_transformer(model)
+        require_transformer(model)
         change(model)
     for name in freeze or ():
         frozen = [p for n, p in model.named_parameters() if f"{n}.".startswith(f"{name}.")]
@@ -99,7 +115,7 @@ def take(model: Any, x: Tensor, *ports: str, mask: Tensor | None = None) -> dict
     blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
     out: dict[str, Tensor] = {}
     if mask is not None:
-        last, found = vit.masked_forward(model, x, mask, blocks)
+        last, found = masked_forward(model, x, mask, blocks)
         out |= {f"blocks.{given}": tokens for given, tokens in zip(blocks, found, strict=True)}
     elif blocks:
         depth = len(model.blocks)

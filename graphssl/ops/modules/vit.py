@@ -65,8 +65,7 @@ class DinoScaling(VisionTransformer):
 
     def _pos_embed(self, x: Tensor) -> Tensor:
         if x.dim() == 3 or tuple(x.shape[1:3]) == tuple(self.patch_embed.grid_size):
-            out: Tensor = super()._pos_embed(x)
-            return out
+            return super()._pos_embed(x)  # type: ignore[no-any-return]
         prefix = 0 if self.no_embed_class else self.num_prefix_tokens
         first, patches = self.pos_embed[:, :prefix], self.pos_embed[:, prefix:]
         patches = resized_as_dino(patches, self.patch_embed.grid_size, (x.shape[1], x.shape[2]))
@@ -76,8 +75,7 @@ class DinoScaling(VisionTransformer):
             x = torch.cat([*tokens, x + patches], dim=1)
         else:
             x = torch.cat([*tokens, x], dim=1) + torch.cat([first, patches], dim=1)
-        out = self.pos_drop(x)
-        return out
+        return self.pos_drop(x)  # type: ignore[no-any-return]
 
 
 def resized_as_dino(positions: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
