@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import graphssl
 from tests.conftest import toy_views
 from tests.graphs.paper import (
     VIT_B,
@@ -115,6 +116,12 @@ def test_half_of_the_large_crops_have_blocks_of_a_tenth_to_a_half_hidden() -> No
     assert (mask.op.name, mask.attrs["ratio"], mask.attrs["share"]) == ("block_mask", (0.1, 0.5), 0.5)
     assert (mask.attrs["patch"], mask.attrs["stratified"], mask.attrs["start"]) == (16, False, None)
     assert (mask.attrs["min_block"], mask.attrs["max_block"]) == (None, 1.0)
+
+
+def test_masks_may_be_of_single_patches_and_may_begin_later() -> None:
+    method = graphssl.load("ibot", {"nodes.mask.op": "random_mask", "nodes.mask.start": "50ep"})
+    mask = method.checked_graph().nodes["mask"]
+    assert (mask.op.name, str(mask.attrs["start"])) == ("random_mask", "50ep")
 
 
 @pytest.mark.parametrize("variant", ["", "@ep300", "@ep800"])

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 import graphssl
+from graphssl.runtime.options import Options
+from graphssl.runtime.start import accelerator_for
 from tests.graphs.paper import (
     R50,
     attrs,
@@ -103,6 +105,11 @@ def test_statistics_of_the_key_encoder_come_from_keys_and_are_not_averaged() -> 
     assert seen.any() and not module.f.bn1.running_mean.any()
     module.commit("before_forward", 0)
     assert torch.equal(module.fk.bn1.running_mean, seen)
+
+
+def test_ranks_keep_statistics_of_their_own_rather_than_those_of_the_first() -> None:
+    accelerator = accelerator_for(recipe("moco_v1"), Options(data="shapes", out="unused", device="cpu"))
+    assert accelerator.ddp_handler is not None and accelerator.ddp_handler.broadcast_buffers is False
 
 
 def test_evaluation_takes_the_query_encoder() -> None:
