@@ -103,7 +103,7 @@ def test_simclr_is_trained_by_lars_which_spares_bias_and_norm() -> None:
 
 
 def test_lars_keeps_the_learning_rate_out_of_the_momentum() -> None:
-    """The authors' v ← m·v + lr·g, p ← p - v would give 1·0.5 + 0.9·0.1 less after these two steps of rates 0.1 and 0.5."""
+    """The authors' v ← m·v + lr·g, p ← p - v would end at -0.69 after these two steps."""
     weight = nn.Parameter(torch.zeros(1))
     lars = optimizer_class("lars")([weight], lr=0.1, momentum=0.9, weight_decay=0.0)
     for rate in (0.1, 0.5):
