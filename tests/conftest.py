@@ -23,7 +23,8 @@ def toy_overrides(method: str) -> dict[str, Any]:
         overrides |= {"nodes.h.hidden": [16], "nodes.h.bottleneck": 8}
         overrides |= {"nodes.mask.patch": 8} if method == "ibot" else {}
     if method in ("moco_v1", "moco_v2"):
-        overrides |= {"params.queue": 40, "params.dim": 8}
+        overrides |= {"params.queue": 40, "params.dim": 8, "nodes.f.bn_group": 8}
+        overrides |= {"nodes.g.bn_group": 8} if method == "moco_v2" else {}
     return overrides
 
 

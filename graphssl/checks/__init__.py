@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from graphssl.checks import (
+    bn_group_does_not_divide,
     collapse_risk,
     ema_never_moves,
     gather_of_gathered,
@@ -32,6 +33,7 @@ from graphssl.checks import (
     represent_not_a_path,
     reserved_name,
     same_view,
+    shuffle_without_groups,
     state_never_read,
     step_after_normalize,
     target_not_sharper,
@@ -63,6 +65,7 @@ CHECKS: tuple[Rule, ...] = (
     group_on_teacher,
     warmup_longer_than_training,
     lr_zero,
+    bn_group_does_not_divide,
     # what evaluation needs
     no_represent,
     represent_kind,
@@ -86,6 +89,7 @@ CHECKS: tuple[Rule, ...] = (
     queue_not_longer_than_batch,
     queue_not_normalized,
     # several ranks
+    shuffle_without_groups,
     gather_of_gathered,
     local_negatives,
 )

@@ -159,7 +159,11 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--out", metavar="RUN", default="runs/demo", help="run folder; default: runs/demo")
 
     evaluate = add("eval", "run:evaluate", "evaluate a finished run", "graphssl eval knn runs/first --data shapes")
-    evaluate.add_argument("protocol", choices=["knn"], help="knn: weighted k-nearest neighbours")
+    evaluate.add_argument(
+        "protocol",
+        choices=["knn", "monitors"],
+        help="knn: weighted k-nearest neighbours; monitors: losses and monitors on the test images, a classifier's accuracy",
+    )
     evaluate.add_argument("out", metavar="RUN", help="run folder")
     evaluate.add_argument("--data", metavar="DATA", required=True, help=DATA)
     evaluate.add_argument("--format", choices=["text", "json"], default="text")

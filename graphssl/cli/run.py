@@ -45,7 +45,25 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """kNN of a run."""
+    """The protocol asked for."""
+    return {"knn": _knn, "monitors": _monitors}[arguments.protocol](arguments)
+
+
+def _monitors(arguments: argparse.Namespace) -> int:
+    from graphssl.evaluate.monitors import monitors_of_run
+
+    result = monitors_of_run(
+        arguments.out, arguments.data, device=arguments.device, workers=arguments.workers, plugins=arguments.plugin
+    )
+    if arguments.format == "json":
+        print(json.dumps(result))
+    else:
+        values = "  ".join(f"{name} {value:.4f}" for name, value in {**result["losses"], **result["monitors"]}.items())
+        print(f"{values}  ({result['images']} test images, not augmented)")
+    return 0
+
+
+def _knn(arguments: argparse.Namespace) -> int:
     from graphssl.evaluate.run import knn_of_run
 
     result = knn_of_run(

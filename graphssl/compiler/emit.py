@@ -21,6 +21,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Module
 from graphssl.language.schedule import Curve, Schedule
 from graphssl.language.spec import Ref
+from graphssl.ops.modules.batch_norm import grouped_batch_norm, shuffled
 from graphssl.ops.modules.links import copy_of, ema_update, starting_as, without_gradient
 from graphssl.ops.modules.lists import average, by_size, joint
 
@@ -173,7 +174,9 @@ class _Emitter:
         ports = {port for other in self.graph if other.root == node.name for port in other.outputs}
         keywords = {**op.build_arguments(attrs, given), **op.needed(attrs, ports)}
         width = [self.width(node)] if op.needs_width else []
-        return f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
+        rows = keywords.pop("bn_group", None)
+        made = f"{self.use(build)}({', '.join([*width, *arguments(build, keywords)])})"
+        return f"{self.use(grouped_batch_norm)}({made}, rows={rows})" if rows else made
 
     def width(self, node: Node) -> str:
         """The width of what arrives, as a number or as `self.f.num_features`."""
@@ -280,15 +283,19 @@ class _Emitter:
         op = node.signature
         if node.kind in ("module", "link"):
             module = self.attribute(self.graph.module_of(node).name)
-            if not self.by_port(node):
-                return lambda inputs: f"{module}({', '.join(inputs.values())})"
             words = ", ".join(f'"{port}"' for port in node.outputs)
 
-            def taken(inputs: dict[str, str]) -> str:
+            def called(inputs: dict[str, str]) -> str:
+                if not self.by_port(node):
+                    return f"{module}({', '.join(inputs.values())})"
                 image, *more = inputs.items()
                 return f"{self.use(op.take())}({', '.join([module, image[1], words, *(f'{p}={e}' for p, e in more)])})"
 
-            return taken
+            if not node.attrs.get("shuffle_bn"):
+                return called
+            ports = {port: port for port in node.inputs}
+            call = f"lambda {', '.join(ports)}: {called(ports)}" if self.by_port(node) else module
+            return lambda inputs: f"{self.use(shuffled)}({call}, {', '.join(inputs.values())}, step=step)"
         if node.kind == "state" or op.needs_width:
             return lambda inputs: f"{self.attribute(node.name)}({', '.join(inputs.values())})"
         function = op.function()

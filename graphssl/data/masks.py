@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphssl.data.philox import Draws, key_of, permutation
+from graphssl.data.philox import Draws, key_of, spread, uniforms
 from graphssl.data.samples import Samples
 
 TRIES = 10  # for each block, before a mask is left as it is
+RUN = 8  # neighbours in the batch whose stratified masks are balanced among them
 FLATTEST = 0.3  # smallest ratio of a block's sides
 
 
@@ -73,12 +74,19 @@ class Masks:
         return np.where(coin < plan.share, ratio, 0.0), draws
 
     def _stratified(self, samples: Samples, view: int) -> tuple[NDArray[np.float64], Draws]:
-        """The same for the rows of this rank, a function of (seed, step) and their place in the global batch."""
+        """The same for the rows of this rank, a function of (seed, step) and their place in the global batch.
+
+        Each run of 8 neighbours in the batch, with all its views, gets its share of all ratios, and so does any 2^k-fold of
+        it: ranks and micro-batches. Within a run it is chance.
+        """
         plan = self.plan
         names = self.seed, plan.node
         crops = len(plan.grids) * samples.total
         mine = view * samples.total + samples.first + np.arange(len(samples))
-        place = np.argsort(permutation(key_of("mask order", *names), samples.step, crops))[mine]
+        run = np.tile(np.arange(samples.total) // RUN, len(plan.grids))
+        chance = uniforms(key_of("mask chance", *names), (samples.step, 0), crops)
+        index = np.argsort(np.lexsort((chance, run)))[mine]
+        place = spread(key_of("mask order", *names), samples.step, crops)[index]
         draws = Draws(key_of("mask", *names), mine, samples.step)
         chosen = int(plan.share * crops)
         edges = np.linspace(*plan.ratio, chosen + 1)

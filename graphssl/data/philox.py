@@ -63,6 +63,22 @@ def uniforms(key: tuple[int, int], counter: tuple[int, int], count: int) -> NDAr
     return np.multiply(philox(key, counters).reshape(-1)[:count], 2.0**-32, dtype=np.float64)
 
 
+def spread(key: tuple[int, int], step: int, length: int) -> NDArray[np.int64]:
+    """A random order of range(length) whose every aligned run of 2^k neighbours is spread evenly over it.
+
+    The order of a base-2 radical inverse with Owen's scrambling: of 2^k neighbours, one falls into each 2^k-th part.
+    """
+    bits = max(1, (length - 1).bit_length())
+    flips = uniforms(key, (step, 0), 2**bits) < 0.5  # one for each inner node of a binary tree
+    index = np.arange(length)
+    node, value = np.ones(length, dtype=np.int64), np.zeros(length, dtype=np.int64)
+    for level in range(bits):
+        bit = (index >> level) & 1
+        value = 2 * value + (bit ^ flips[node])
+        node = 2 * node + bit
+    return np.argsort(np.argsort(value))
+
+
 def permutation(key: tuple[int, int], epoch: int, length: int) -> NDArray[np.int64]:
     """A random order of range(length), a pure function of its arguments."""
     counters = np.zeros((-(-length // 2), 4), dtype=np.uint64)

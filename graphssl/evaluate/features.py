@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from graphssl.data.loader import eval_batches
 from graphssl.data.sources import ImageSource
-from graphssl.ir.graph import Graph
+from graphssl.ir.graph import Graph, Node
 
 
 def eval_view(graph: Graph) -> tuple[int, tuple[tuple[str, Any], ...]]:
@@ -22,9 +22,13 @@ def eval_view(graph: Graph) -> tuple[int, tuple[tuple[str, Any], ...]]:
     assert graph.represent is not None
     feeding = graph.ancestors([graph.represent.node])
     sources = [node for node in graph.sources() if node.name in feeding and node.gives("image")]
-    largest = max(sources, key=lambda node: node.attrs["size"])
-    size = largest.attrs["size"]
-    steps = largest.attrs["steps"] or largest.attrs["views"][0]
+    return view_of(max(sources, key=lambda node: node.attrs["size"]))
+
+
+def view_of(node: Node) -> tuple[int, tuple[tuple[str, Any], ...]]:
+    """The evaluation view that stands in for an `augment` node: its size, its normalisation, nothing random."""
+    size = node.attrs["size"]
+    steps = node.attrs["steps"] or node.attrs["views"][0]
     normalize = dict(steps).get("normalize", "none")
     resize = size if size <= 64 else round(size * 256 / 224)
     bicubic = {"size": resize, "interpolation": "bicubic"}

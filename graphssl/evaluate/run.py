@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from graphssl.data.errors import DataError
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.evaluate.features import eval_view, extract
 from graphssl.evaluate.knn import knn_accuracy
+from graphssl.ir.graph import Graph
 from graphssl.pipeline import Method, load
 from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.precision import precision_on
 
 
 def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] = ()) -> tuple[Method, nn.Module]:
@@ -37,6 +39,21 @@ def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] =
             raise RunError(f"`{folder.path}` has no checkpoint yet")
         checkpoint.load_module(latest, module)
     return method, module.eval()
+
+
+def place(
+    module: nn.Module, graph: Graph, device: str | None, *, half: bool = True
+) -> tuple[torch.device, str, Callable[[], Any]]:
+    """Put the module on its device; that, the precision of the run there (fp32 if not `half`), and its autocast."""
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    module.to(where).to(memory_format=torch.channels_last)
+    precision = precision_on(graph.train.precision, where) if graph.train and half else "fp32"
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return (
+        where,
+        precision,
+        lambda: torch.autocast(where.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None),
+    )
 
 
 def knn_of_run(
@@ -63,15 +80,9 @@ def knn_of_run(
         raise DataError(f"kNN needs labels, and `{data}` has none: use a folder with one subfolder per class")
     if k < 1 or temperature <= 0:
         raise RunError("kNN needs k ≥ 1 and a temperature > 0")
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if features == "pixels":
         module.represent = lambda images: images.flatten(1)  # type: ignore[assignment]
-    module.to(where).to(memory_format=torch.channels_last)
-    precision = graph.train.precision if graph.train else "fp32"
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision) if features != "pixels" else None
-
-    def autocast() -> Any:
-        return torch.autocast(where.type, dtype=half or torch.bfloat16, enabled=half is not None)
+    where, precision, autocast = place(module, graph, device, half=features != "pixels")
 
     def all_features(source: ImageSource, name: str) -> tuple[Tensor, Tensor]:
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
@@ -93,5 +104,5 @@ def knn_of_run(
         "bank": len(bank),
         "queries": len(queries),
         "image_size": eval_view(graph)[0],
-        "precision": precision if half else "fp32",
+        "precision": precision,
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphssl.ir.types import UNKNOWN, Axis, Edge, Value, any_grad, patterns
-from graphssl.language.fields import Field, choice, flag, scheduled, text
+from graphssl.language.fields import Field, choice, flag, integer, scheduled, text
 
 if TYPE_CHECKING:
     from graphssl.data.samples import Samples
@@ -193,6 +193,12 @@ class Module(Op):
         doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`).",
     )
     frozen = flag(False, role="wiring", doc="Never train it; its BatchNorm and dropout stay in eval mode.")
+    bn_group = integer(
+        None,
+        minimum=2,
+        doc="BatchNorm normalises each group of this many rows by its own statistics, on any number of ranks (SplitBN, "
+        "ghost BatchNorm); default: all rows together.",
+    )
 
 
 class Link(Op):

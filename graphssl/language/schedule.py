@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,6 @@ class Schedule:
             pieces.append((piece.shape, start, piece.end, at))
             value = piece.end
         return Curve(*pieces, every=steps_per_epoch if self.every_epoch else 1)
-
-    def scaled(self, factor: float) -> Schedule:
-        """Every value times `factor`."""
-        pieces = [
-            replace(p, start=None if p.start is None else p.start * factor, end=p.end * factor) for p in self.pieces
-        ]
-        return replace(self, pieces=tuple(pieces))
 
     @property
     def first(self) -> float:

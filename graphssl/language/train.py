@@ -38,7 +38,7 @@ OPTIMIZER = Either(
 _THEN = Later(
     json={"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}]},
     default=None,
-    doc="What follows the warm-up, a schedule from `base`; default: cosine to 0.",
+    doc="What follows the warm-up, a schedule from the scaled `base`; its own numbers are taken as written. Default: cosine to 0.",
 )
 LR_FIELDS: dict[str, Field] = {
     "base": number(doc="Peak learning rate, for a global batch of `per` samples.", minimum=0),
@@ -98,7 +98,10 @@ TRAIN: dict[str, Field] = {
         what="a map of named rules",
     ),
     "layer_decay": number(
-        None, doc="Learning rate times this for each layer further from the output.", above=0, maximum=1
+        None,
+        doc="Learning rate of an encoder's last block times this, of the one before times its square, and so on.",
+        above=0,
+        maximum=1,
     ),
     "clip": Either(
         default=None,
@@ -116,7 +119,14 @@ TRAIN: dict[str, Field] = {
     ),
     "batch_size": integer(doc="Samples per optimizer step, over all ranks and micro-batches.", minimum=2),
     "accumulate": integer(1, doc="Micro-batches per optimizer step."),
-    "precision": choice("fp32", "bf16", "fp16", default="fp32", doc="Autocast precision; state stays in fp32."),
+    "precision": choice(
+        "fp32",
+        "bf16",
+        "fp16",
+        "auto",
+        default="fp32",
+        doc="Autocast precision; state stays in fp32. `auto`: bf16 where the hardware has it, fp32 elsewhere.",
+    ),
     "sync_bn": flag(True, doc="BatchNorm statistics over all ranks (SyncBatchNorm) when there are several."),
     "seed": integer(0, doc="Seed of initial weights, data order and augmentation.", minimum=0),
 }
@@ -139,11 +149,12 @@ class ParameterGroup:
 
 @dataclass(frozen=True)
 class Train:
-    """The recipe of training. `lr` is unscaled; `peak(batch)` says what the global batch makes of it."""
+    """The recipe of training. `lr` is effective: its base is `lr_base`, scaled by `lr_factor()`."""
 
     optimizer: str
     optimizer_args: ABCMapping[str, Any]
     lr: Schedule
+    lr_base: float
     lr_per: int | None
     lr_scale: str
     weight_decay: Schedule
@@ -163,18 +174,15 @@ class Train:
 
     def lr_factor(self) -> float:
         """How the global batch scales the learning rate: batch / per, or its square root."""
-        if self.lr_per is None:
-            return 1.0
-        ratio = self.batch_size / self.lr_per
-        return float(ratio if self.lr_scale == "linear" else ratio**0.5)
+        return _factor(self.batch_size, self.lr_per, self.lr_scale)
 
     def peak_lr(self) -> float:
-        """The highest learning rate that the schedule reaches, scaled by the global batch."""
-        return max(self.lr.values()) * self.lr_factor()
+        """The highest learning rate that the schedule reaches."""
+        return max(self.lr.values())
 
     def lr_curve(self, steps: int, steps_per_epoch: int) -> Curve:
         """The effective learning rate by optimizer step."""
-        return self.lr.scaled(self.lr_factor()).bind(steps, steps_per_epoch)
+        return self.lr.bind(steps, steps_per_epoch)
 
 
 def read_train(tree: Tree, report: Report) -> Train | None:
@@ -204,7 +212,6 @@ def read_train(tree: Tree, report: Report) -> Train | None:
             report(Finding("missing-key", f"group `{key}` says not which parameters it means", span, help=help))
             return None
         groups.append(ParameterGroup(key, span=span, **group))
-    schedule, per, scale = lr
     decay = values["weight_decay"]
     values["images"] = _share(values["images"]) if isinstance(values["images"], str) else values["images"]
     rest = {
@@ -214,9 +221,7 @@ def read_train(tree: Tree, report: Report) -> Train | None:
     return Train(
         optimizer=name,
         optimizer_args=arguments,
-        lr=schedule,
-        lr_per=per,
-        lr_scale=scale,
+        **lr,
         weight_decay=decay if isinstance(decay, Schedule) else constant(decay),
         groups=tuple(groups),
         clip_norm=clip["norm"],
@@ -227,8 +232,13 @@ def read_train(tree: Tree, report: Report) -> Train | None:
     )
 
 
-def _lr(tree: Mapping, values: dict[str, Any], report: Report) -> tuple[Schedule, int | None, str] | None:
-    """The learning rate as one schedule: warm-up from 0 to `base`, then `then` (default: cosine to 0)."""
+def _factor(batch_size: int, per: int | None, scale: str) -> float:
+    ratio = batch_size / per if per else 1.0
+    return float(ratio if scale == "linear" else ratio**0.5)
+
+
+def _lr(tree: Mapping, values: dict[str, Any], report: Report) -> dict[str, Any] | None:
+    """The learning rate as one schedule: warm-up from 0 to the scaled `base`, then `then` (default: cosine to 0)."""
     given = values["lr"]
     long = (
         given
@@ -242,7 +252,7 @@ def _lr(tree: Mapping, values: dict[str, Any], report: Report) -> tuple[Schedule
         report(Finding("two-warmups", message, spans[0], also=(spans[1], "and here"), help="remove one"))
         return None
     warmup = warmup or long["warmup"]
-    base = long["base"]
+    base = long["base"] * _factor(values["batch_size"], long["per"], long["scale"])
     pieces: tuple[Piece, ...] = (Piece("cosine", base, 0.0, None),)
     every_epoch = False
     if long["then"] is not None:
@@ -253,7 +263,8 @@ def _lr(tree: Mapping, values: dict[str, Any], report: Report) -> tuple[Schedule
         pieces, every_epoch = schedule.pieces, schedule.every_epoch
     if warmup:
         pieces = (Piece("linear", 0.0, base, warmup), *pieces)
-    return Schedule(pieces, every_epoch), long["per"], long["scale"]
+    schedule = Schedule(pieces, every_epoch)
+    return {"lr": schedule, "lr_base": long["base"], "lr_per": long["per"], "lr_scale": long["scale"]}
 
 
 TRAIN_SCHEMA = Group(fields=TRAIN).schema()

@@ -33,10 +33,16 @@ class Encoder(Module):
       matrix, query, key and value each for itself, and for the patch projection; biases zero, class token N(0, 1e-6)
       (both MoCo v3, arXiv:2104.02057; moco-v3:vits.py, which also has `freeze: [patch_embed]` and, for ViT-S,
       `args: {num_heads: 12}`).
-    - Images of several sizes: positions belong to the largest and are resized, bicubic, for the others.
+    - Images of several sizes: positions belong to the largest and are resized, bicubic, for the others: as timm does, with
+      antialiasing, or (`position_scaling: dino`) as DINO, iBOT and DINOv2 do, without, by (n + 0.1) / N in place of n / N.
+    - `drop_path` is the rate of the last block, rising linearly from 0 at the first; with `drop_path_uniform`, that of all. Each
+      sample is dropped by chance; with `drop_path_exact`, exactly b - max(int(b (1 - p)), 1) of a call's b samples are, and the
+      others scaled by b / kept (both DINOv2, arXiv:2304.07193; dinov2/layers/block.py, drop_add_residual_stochastic_depth).
+    - `weight_init: dino`: timm's, and the class token as a truncated normal of deviation 0.02 (dino:vision_transformer.py).
+    - `ffn: swiglu`: SwiGLU in place of the MLP (arXiv:2002.05202; dinov2/layers/swiglu_ffn.py). `mlp_ratio` then counts gate and value,
+      `args: {mlp_ratio: 5.34375}` for DINOv2's ViT-L.
 
-    Differs: timm resizes positions with antialiasing to exactly n patches; DINO, iBOT and DINOv2 without, by (n + 0.1) / N. Nothing
-    else known from timm.
+    Differs: none known from timm.
     """
 
     name = "encoder"
@@ -50,10 +56,16 @@ class Encoder(Module):
     arch = text(doc="Name of a timm model, for example `resnet50` or `vit_small_patch16_224`.")
     stem = choice("auto", "imagenet", "cifar", "small", default="auto", doc="First layers of a ResNet.")
     drop_path = number(0.0, doc="Stochastic depth rate.", minimum=0, maximum=1)
+    drop_path_uniform = flag(False, doc="The same rate in all blocks of a vision transformer, not rising from 0.")
+    drop_path_exact = flag(False, doc="Drop an exact number of a call's samples, not each by chance.")
     pretrained = flag(False, doc="Start from timm's weights (needs the network, or timm's cache).")
     zero_init_last = flag(None, doc="Start each residual block at zero (last BatchNorm γ = 0); default: as timm does.")
     positions = choice("learned", "sincos", default="learned", doc="Positions of a vision transformer.")
-    weight_init = choice("timm", "xavier", default="timm", doc="Initial weights of a vision transformer.")
+    position_scaling = choice(
+        "timm", "dino", default="timm", doc="How positions are resized for images of other sizes."
+    )
+    weight_init = choice("timm", "xavier", "dino", default="timm", doc="Initial weights of a vision transformer.")
+    ffn = choice("mlp", "swiglu", default="mlp", doc="What follows attention in each block of a vision transformer.")
     freeze = Leaf(
         doc="Parts that are not trained, by the names of modules or parameters inside the model: `[patch_embed]`.",
         default=None,

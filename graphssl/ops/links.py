@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphssl.ir.signature import Link
-from graphssl.language.fields import choice, scheduled, text
+from graphssl.language.fields import choice, flag, scheduled, text
 
 
 class Share(Link):
@@ -25,6 +25,9 @@ class Ema(Link):
 
     update: `before_forward` is MoCo's moment (arXiv:1911.05722, algorithm 1; moco/builder.py), with the weights that the
     previous step left; `after_step` is BYOL's and DINO's (arXiv:2006.07733, equation 1).
+
+    shuffle_bn: MoCo's shuffling BN (arXiv:1911.05722, section 3.3; moco/builder.py, _batch_shuffle_ddp). With `bn_group` on the
+    module it works on one rank, too (SplitBN of the authors' CIFAR-10 notebook), and gives the same on any number of them.
     Differs: none known. Integer buffers are copied, never averaged.
     """
 
@@ -36,6 +39,12 @@ class Ema(Link):
         "own", "ema", "copy", default="own", role="wiring", doc="BatchNorm statistics: own, averaged, copied."
     )
     mode = choice("train", "eval", default="train", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
+    shuffle_bn = flag(
+        False,
+        role="wiring",
+        doc="The rows of all ranks trade places before the call and go back behind it, so that BatchNorm groups them "
+        "otherwise than on the trained side.",
+    )
 
 
 class Frozen(Link):

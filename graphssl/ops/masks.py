@@ -100,7 +100,8 @@ class BlockMask(_Mask):
     of all masks of a step hide something, and r is drawn from as many equal stretches of `ratio`, one from each, shuffled
     (DINOv2, arXiv:2304.07193; dinov2:dinov2/data/collate.py and masking.py, with `min_block: 4, max_block: 0.5`).
     mask: bool (b n), n = (h / patch) · (w / patch).
-    Differs: DINOv2 stratifies the masks of each GPU, here those of the whole step are, on any number of GPUs.
+    Differs: DINOv2 stratifies the masks of each GPU; here those of the whole step are, and, within it, those of each run of
+    8 · 2^k neighbours in the batch, so that the result does not depend on the number of GPUs and each still gets its share.
     """
 
     name = "block_mask"

@@ -6,7 +6,7 @@ from torch import nn
 
 from graphssl.language.train import ParameterGroup
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 def matches(rule: ParameterGroup, node: str, name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
@@ -21,5 +21,5 @@ def matches(rule: ParameterGroup, node: str, name: str, parameter: nn.Parameter,
     if not rule.match:
         return True
     parts = name.split(".")
-    normed = isinstance(module, _NORMS) or "norm" in type(module).__name__.lower()
+    normed = isinstance(module, NORMS) or "norm" in type(module).__name__.lower()
     return any(word in parts or (word == "norm" and normed) for word in rule.match)

@@ -11,6 +11,7 @@ from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Node
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
+from graphssl.runtime.precision import precision_on
 
 if TYPE_CHECKING:
     from graphssl.runtime.options import Options
@@ -32,7 +33,7 @@ def header(
     total = sum(p.numel() for p in module.parameters())
     classes = f", {len(source.classes)} classes" if source.classes else ", no labels"
     ranks = f" × {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
-    scaled = f" = {max(recipe.lr.values()):g} × {recipe.lr_factor():g} for batch {recipe.batch_size}"
+    scaled = f" = {recipe.lr_base:g} × {recipe.lr_factor():g} for batch {recipe.batch_size}"
     lines = [
         f"{method.reference}: {graph.title} -> {options.out}",
         f"  data      {options.data}: {len(source)} images{classes}",
@@ -45,7 +46,7 @@ def header(
         f"  steps     {steps} of {recipe.batch_size} images, {steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
-        f"  device    {accelerator.device.type}{ranks}, {recipe.precision}",
+        f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}",
     ]
     norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
     if accelerator.num_processes > 1 and accelerator.device.type == "cpu" and norms and recipe.sync_bn:

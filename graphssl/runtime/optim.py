@@ -15,7 +15,7 @@ from graphssl.ir.graph import Graph
 from graphssl.language.schedule import Schedule
 from graphssl.language.train import ParameterGroup, Train
 from graphssl.runtime.errors import RunError
-from graphssl.runtime.groups import matches
+from graphssl.runtime.groups import NORMS, matches
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,27 @@ def members(module: nn.Module, graph: Graph, train: Train) -> list[Member]:
 
 
 def _layer_scales(module: nn.Module, graph: Graph, decay: float | None) -> dict[str, float]:
-    """Learning-rate factor by parameter name: decay ** (layers between it and the output), by timm's grouping."""
+    """Learning-rate factor by parameter name: `decay` for an encoder's last block, its square for the one before, …
+
+    What stands behind the blocks, a last norm, is scaled by 1 as heads are; tokens and positions belong to the stem, the lowest
+    layer (BEiT, arXiv:2106.08254; DINOv2, dinov2/utils/param_groups.py). Layers are those of timm's grouping.
+    """
     if decay is None:
         return {}
     from timm.models import group_parameters
 
     scales: dict[str, float] = {}
     for node in graph:
-        encoder: Any = getattr(module, node.name.replace("/", "_"), None)
-        if node.op.name == "encoder" and hasattr(encoder, "group_matcher"):
-            layers = group_parameters(encoder, encoder.group_matcher(coarse=False), reverse=True)
-            last = max(layers.values(), default=0)
-            scales |= {f"{node.name}.{name}": decay ** (last - layer) for name, layer in layers.items()}
+        name = node.name.replace("/", "_")
+        encoder: Any = getattr(module, name, None)
+        if node.op.name != "encoder" or not hasattr(encoder, "group_matcher"):
+            continue
+        found = group_parameters(encoder, encoder.group_matcher(coarse=False), reverse=True)
+        layers = {key: layer if "." in key else 0 for key, layer in found.items()}
+        last = max(layers.values())
+        for key, layer in layers.items():
+            behind = layer == last and isinstance(encoder.get_submodule(key.partition(".")[0]), NORMS)
+            scales[f"{name}.{key}"] = 1.0 if behind else float(decay ** (last + 1 - layer))
     return scales
 
 

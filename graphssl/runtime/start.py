@@ -19,6 +19,7 @@ from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
+from graphssl.runtime.precision import precision_on
 
 
 def accelerator_for(recipe: Train, options: Options) -> Accelerator:
@@ -29,12 +30,13 @@ def accelerator_for(recipe: Train, options: Options) -> Accelerator:
         raise RunError(f"--device expects cpu, cuda or mps, got `{options.device}`")
     if options.device == "cuda" and not torch.cuda.is_available():
         raise RunError("there is no CUDA device here: leave --device out, or use --device cpu")
-    precision = "no" if recipe.precision == "fp32" else recipe.precision
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    precision = precision_on(recipe.precision, device)
     AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
     try:
         accelerator = Accelerator(
             cpu=options.device == "cpu",
-            mixed_precision=precision,
+            mixed_precision="no" if precision == "fp32" else precision,
             log_with=options.log_with,
             project_dir=options.out,
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],

@@ -7,14 +7,15 @@ import sys
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
+from graphssl.checks import bn_group_does_not_divide
 from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource, cached, open_data
 from graphssl.data.subset import balanced_share
 from graphssl.language.train import Train
+from graphssl.ops.modules.batch_norm import synchronise_batch_norm
 from graphssl.pipeline import Method
 from graphssl.pipeline import compile as compile_method
 from graphssl.runtime.errors import RunError
@@ -44,6 +45,8 @@ def train(method: Method, options: Options) -> int:
     if recipe.batch_size % (ranks * recipe.accumulate):
         parts = f"{ranks} processes × {recipe.accumulate} micro-batches"
         raise RunError(f"train.batch_size {recipe.batch_size} cannot be split over {parts}: make it a multiple")
+    for finding in bn_group_does_not_divide.check(graph, ranks):
+        raise RunError(f"{finding.message} on each of {ranks} processes: {finding.help}")
     sampler = EpochSampler(
         len(source), recipe.batch_size // ranks, rank=accelerator.process_index, world_size=ranks, seed=recipe.seed
     )
@@ -57,7 +60,7 @@ def train(method: Method, options: Options) -> int:
     if facts is None:
         start_from_runs(module, graph)
     if ranks > 1 and recipe.sync_bn and accelerator.device.type == "cuda":
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        synchronise_batch_norm(module)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
     module.to(accelerator.device)
     first = resume(folder, facts, module, optimizers, steps) if facts else 0

@@ -157,3 +157,12 @@ def test_any_number_of_workers_and_a_resumed_loader_give_the_same_masks(stratifi
     assert len(whole) == 4 and all(mask.any() for mask in whole)
     for first, workers in ((0, 2), (3, 0), (2, 1)):
         assert all(torch.equal(a, b) for a, b in zip(whole[first:], masks(first, workers), strict=True))
+
+
+def test_stratified_masks_of_each_rank_need_no_more_room_than_a_fifth() -> None:
+    make = RandomMasks(plan(14, 14, listed=True, stratified=True, **IBOT), seed=3)
+    for step in range(20):
+        for begin in range(0, 64, 8):
+            rank = torch.cat(several(make(samples(8, begin=begin, total=64, step=step))))
+            assert int(rank.any(1).sum()) == 8, "half of its 16 masks"
+            assert 0.13 < float(rank.float().mean()) < 0.17

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphssl.data.philox import Draws, key_of, permutation, philox, uniforms
+from graphssl.data.philox import Draws, key_of, permutation, philox, spread, uniforms
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,21 @@ def test_a_permutation_is_one_and_differs_between_epochs() -> None:
     assert sorted(first) == sorted(second) == list(range(1001))
     assert (first != second).mean() > 0.99
     assert permutation((1, 2), 0, 5).tolist() == permutation((1, 2), 0, 5).tolist()
+
+
+@pytest.mark.parametrize("length", [64, 48, 1])
+def test_a_spread_order_is_an_order_and_shares_out_to_every_aligned_run(length: int) -> None:
+    order = spread(key_of("spread"), 5, length)
+    assert sorted(order.tolist()) == list(range(length))
+    assert not np.array_equal(order, spread(key_of("spread"), 6, length)) or length == 1
+    if length == 64:
+        for run in (2, 4, 8, 16, 32):
+            parts = order.reshape(-1, run) // (64 // run)
+            assert all(sorted(part) == list(range(run)) for part in parts.tolist())
+
+
+def test_every_place_of_a_spread_order_is_equally_likely() -> None:
+    counts = np.zeros((8, 8))
+    for step in range(2000):
+        counts[np.arange(8), spread(key_of("spread"), step, 8)] += 1
+    assert np.abs(counts / 2000 - 1 / 8).max() < 0.03

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +46,16 @@ def test_the_student_is_vit_s_of_12_blocks_6_heads_and_epsilon_1e_6() -> None:
     assert {block.attn.num_heads for block in module.f.blocks} == {6}
     assert all(block.attn.qkv.bias is not None for block in module.f.blocks)
     assert {m.eps for m in module.f.modules() if isinstance(m, nn.LayerNorm)} == {1e-6}
+
+
+def test_positions_are_resized_and_the_class_token_starts_as_the_authors_do() -> None:
+    for reference in ("dino", "ibot"):
+        encoder = attrs(reference, "f")
+        assert (encoder["position_scaling"], encoder["weight_init"]) == ("dino", "dino")
+
+
+def test_the_teacher_is_evaluated() -> None:
+    assert graph_of("dino").represent.node == graph_of("ibot").represent.node == "ft"
 
 
 def test_linear_layers_of_the_encoder_start_as_a_truncated_normal() -> None:
@@ -237,34 +246,31 @@ def test_dino_augmentation_is_asymmetric_in_blur_and_solarize() -> None:
 # a convnet, and the experiments of table 7
 
 
-RESNET50 = """
-graphssl: 1
-extends: dino@vanilla
-name: dino_resnet50
-nodes:
-  large: {steps: {crop: {scale: [0.14, 1.0]}}}
-  small: {steps: {crop: {scale: [0.05, 0.14]}}}
-  f: {$replace: true, op: encoder, in: [large, small], arch: resnet50, batch: by_size, zero_init_last: false}
-train:
-  optimizer: {$replace: true, name: sgd, momentum: 0.9}
-  lr: {base: 0.03}
-  weight_decay: {$replace: true, constant: 1.0e-4}
-"""
-
-
-def test_the_recipe_for_a_convnet_is_a_file_of_ten_lines(tmp_path: Path) -> None:
-    file = tmp_path / "dino_resnet50.yaml"
-    file.write_text(RESNET50)
-    reference = str(file)
-    assert graph_of(reference).nodes["f"].attrs["arch"] == "resnet50"
+def test_the_recipe_for_a_convnet_is_a_variant() -> None:
+    reference = "dino@resnet50"
+    assert (attrs(reference, "f")["arch"], attrs(reference, "f")["zero_init_last"]) == ("resnet50", False)
     _, module = built(reference)
     assert count(module.f) == R50
     train = recipe(reference)
     assert (train.optimizer, decay(reference), train.peak_lr()) == ("sgd", 1e-4, pytest.approx(0.03 * 2))
-    assert train.lr_curve(1000, 10)(1000) == pytest.approx(1e-6)
+    assert (train.epochs, train.batch_size, train.lr_curve(1000, 10)(1000)) == (100, 512, pytest.approx(1e-6))
     both, local, _ = crops(reference)
     assert [view["crop"]["scale"] for view in both] == [[0.14, 1.0]] * 2 and local["crop"]["scale"] == [0.05, 0.14]
-    assert [type(m) for m in module.h.mlp if isinstance(m, nn.BatchNorm1d)] == []
+    assert not [m for m in module.h.mlp if isinstance(m, nn.BatchNorm1d)], "use_bn_in_head false"
+
+
+def test_without_small_crops_two_large_ones_of_a_wider_scale_remain() -> None:
+    assert taken("dino@no_multicrop", "f", "image") == ["large"] and "small" not in nodes("dino@no_multicrop")
+    views = attrs("dino@no_multicrop", "large")["views"]
+    assert [dict(view)["crop"]["scale"] for view in views] == [[0.14, 1.0]] * 2
+    assert nodes("dino@no_multicrop")["loss"].pairs == ((0, 1), (1, 0))
+
+
+def test_mse_and_predictor_are_one_change_each() -> None:
+    assert nodes("dino@mse")["loss"].op.name == "mse_loss"
+    assert attrs("dino@mse", "s")["temperature"] == 0.1 and taken("dino@mse", "loss", "target") == ["p"]
+    assert nodes("dino@predictor")["q"].op.name == "predictor"
+    assert taken("dino@predictor", "ht", "features") == ["ft"], "none on the side of the teacher"
 
 
 def test_no_momentum_makes_the_teacher_the_student_of_the_step_before() -> None:

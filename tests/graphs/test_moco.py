@@ -52,11 +52,18 @@ def test_residual_blocks_of_moco_start_as_torchvisions_do() -> None:
     assert graphssl.compile("moco_v1@quick").f.layer1[0].bn2.weight.abs().sum().item() != 0
 
 
-def test_batch_norm_of_moco_has_decay_point_nine_and_is_of_each_rank() -> None:
+def test_batch_norm_of_moco_has_decay_point_nine_and_sees_the_32_images_of_one_of_8_gpus() -> None:
     _, module = built("moco_v1")
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     assert {(m.momentum, m.eps) for m in norms} == {(0.1, 1e-5)}
-    assert recipe("moco_v1").sync_bn is recipe("moco_v2").sync_bn is False
+    assert attrs("moco_v1", "f")["bn_group"] == attrs("moco_v2", "f")["bn_group"] == 256 // 8
+    assert attrs("moco_v1@cifar10", "f")["bn_group"] == 512 // 8, "SplitBN(8) of the notebook"
+
+
+@pytest.mark.parametrize("name", ["moco_v1", "moco_v2", "moco_v1@cifar10"])
+def test_keys_are_shuffled_before_batch_norm_and_queries_are_not(name: str) -> None:
+    assert attrs(name, "fk")["shuffle_bn"] is True
+    assert "shuffle_bn" not in attrs(name, "f")
 
 
 # wiring and state

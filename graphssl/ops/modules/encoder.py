@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import timm
+from timm.layers import SwiGLUPacked
 from torch import Tensor, nn
 
-from graphssl.ops.modules.vit import adapt, masked_forward
+from graphssl.ops.modules import vit
 
 
 def encoder(
@@ -18,11 +20,15 @@ def encoder(
     image_sizes: Sequence[int] = (224,),
     stem: str = "auto",
     drop_path: float = 0.0,
+    drop_path_uniform: bool = False,
+    drop_path_exact: bool = False,
     pretrained: bool = False,
     zero_init_last: bool | None = None,
     masked: bool = False,
     positions: str = "learned",
+    position_scaling: str = "timm",
     weight_init: str = "timm",
+    ffn: str = "mlp",
     freeze: Sequence[str] | None = None,
     args: Mapping[str, Any] | None = None,
 ) -> nn.Module:
@@ -39,6 +45,8 @@ def encoder(
         options["drop_path_rate"] = drop_path
     if zero_init_last is not None:
         options["zero_init_last"] = zero_init_last
+    if ffn == "swiglu":
+        options |= {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU}
     config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
     if config is not None and config.fixed_input_size and image_sizes:
         options.setdefault("img_size", image_sizes[0])
@@ -51,8 +59,18 @@ def encoder(
         raise ValueError(f"stem {stem!r} needs a ResNet with one first convolution, and {arch!r} is none")
     if stem in ("cifar", "small") or (stem == "auto" and small and resnet):
         use_small_stem(model, stride=2 if stem == "small" else 1)
-    if masked or positions != "learned" or weight_init != "timm":
-        adapt(model, masked=masked, sincos=positions == "sincos", xavier=weight_init == "xavier" and not pretrained)
+    changes: list[tuple[bool, Callable[[Any], None]]] = [
+        (weight_init == "xavier" and not pretrained, vit.use_xavier_weights),
+        (weight_init == "dino" and not pretrained, vit.use_dino_class_token),
+        (positions == "sincos", vit.use_sincos_positions),
+        (position_scaling == "dino", vit.use_dino_scaling),
+        (drop_path_uniform, partial(vit.use_uniform_drop_path, rate=drop_path)),
+        (drop_path_exact, vit.use_exact_drop_path),
+        (masked, vit.add_mask_token),
+    ]
+    for change in [change for wanted, change in changes if wanted]:
+        vit.require_transformer(model)
+        change(model)
     for name in freeze or ():
         frozen = [p for n, p in model.named_parameters() if f"{n}.".startswith(f"{name}.")]
         if not frozen:
@@ -81,7 +99,7 @@ def take(model: Any, x: Tensor, *ports: str, mask: Tensor | None = None) -> dict
     blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
     out: dict[str, Tensor] = {}
     if mask is not None:
-        last, found = masked_forward(model, x, mask, blocks)
+        last, found = vit.masked_forward(model, x, mask, blocks)
         out |= {f"blocks.{given}": tokens for given, tokens in zip(blocks, found, strict=True)}
     elif blocks:
         depth = len(model.blocks)

@@ -6,21 +6,91 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from timm.layers import DropPath
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 
-def adapt(model: Any, *, masked: bool, sincos: bool, xavier: bool) -> None:
-    """Give a vision transformer a mask token, fixed sine-cosine positions, xavier weights, in place."""
+def require_transformer(model: Any) -> None:
+    """Refuse a model that is not timm's plain vision transformer."""
     if getattr(type(model), "forward_features", None) is not VisionTransformer.forward_features:
-        kind = type(model).__name__
-        raise ValueError(f"a mask, `positions` and `weight_init` need a plain vision transformer, and {kind} is none")
-    if xavier:
-        use_xavier_weights(model)
-    if sincos:
-        use_sincos_positions(model)
-    if masked:
-        model.mask_token = nn.Parameter(torch.zeros(1, model.num_features))
+        options = "a mask, `positions`, `position_scaling`, `weight_init`, `drop_path_uniform` and `drop_path_exact`"
+        raise ValueError(f"{options} need a plain vision transformer, and {type(model).__name__} is none")
+
+
+def add_mask_token(model: Any) -> None:
+    """Give it the vector that hidden patches enter as, in place."""
+    model.mask_token = nn.Parameter(torch.zeros(1, model.num_features))
+
+
+def use_dino_class_token(model: Any) -> None:
+    """Initialise the class token as DINO does, in place."""
+    nn.init.trunc_normal_(model.cls_token, std=0.02)
+
+
+def use_uniform_drop_path(model: Any, *, rate: float) -> None:
+    """Drop each block with one rate, in place."""
+    for block in model.blocks:
+        block.drop_path1, block.drop_path2 = DropPath(rate), DropPath(rate)
+
+
+def use_exact_drop_path(model: Any) -> None:
+    """Drop exact numbers of samples, with the rates there are, in place."""
+    for block in model.blocks:
+        for name in ("drop_path1", "drop_path2"):
+            if isinstance(old := getattr(block, name), DropPath):
+                setattr(block, name, DropExactly(old.drop_prob))
+
+
+class DropExactly(nn.Module):
+    """In training, all but max(int(b (1 - p)), 1) rows of x (b …) are 0, the others scaled by b / kept."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        b = len(x)
+        kept = max(int(b * (1 - self.p)), 1)
+        scale = x.new_zeros(b)
+        scale[torch.randperm(b, device=x.device)[:kept]] = b / kept
+        return x * scale.view(b, *(1 for _ in x.shape[1:]))
+
+
+class DinoScaling(VisionTransformer):
+    """A vision transformer that resizes its positions as DINO's do."""
+
+    def _pos_embed(self, x: Tensor) -> Tensor:
+        if x.dim() == 3 or tuple(x.shape[1:3]) == tuple(self.patch_embed.grid_size):
+            out: Tensor = super()._pos_embed(x)
+            return out
+        prefix = 0 if self.no_embed_class else self.num_prefix_tokens
+        first, patches = self.pos_embed[:, :prefix], self.pos_embed[:, prefix:]
+        patches = resized_as_dino(patches, self.patch_embed.grid_size, (x.shape[1], x.shape[2]))
+        tokens = [token.expand(len(x), -1, -1) for token in (self.cls_token, self.reg_token) if token is not None]
+        x = x.flatten(1, 2)
+        if self.no_embed_class:
+            x = torch.cat([*tokens, x + patches], dim=1)
+        else:
+            x = torch.cat([*tokens, x], dim=1) + torch.cat([first, patches], dim=1)
+        out = self.pos_drop(x)
+        return out
+
+
+def resized_as_dino(positions: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """(1 h·w d) of the grid `old` -> (1 h'·w' d) of `new`: bicubic, sampled at a scale of (n + 0.1) / N for n patches of N."""
+    grid = positions.unflatten(1, old).permute(0, 3, 1, 2)  # 1 d h w
+    scale = [(n + 0.1) / whole for n, whole in zip(new, old, strict=True)]
+    resized: Tensor = F.interpolate(grid, scale_factor=scale, mode="bicubic")
+    return resized.flatten(2).transpose(1, 2)
+
+
+def use_dino_scaling(model: Any) -> None:
+    """Resize positions as DINO does, in place."""
+    model.__class__ = DinoScaling
 
 
 def use_xavier_weights(model: Any) -> None:

@@ -1,0 +1,91 @@
+"""What a finished run would log on images it was not trained on: its losses and monitors, in eval mode."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from graphssl.data.loader import eval_batches
+from graphssl.data.sources import ImageSource, open_data
+from graphssl.evaluate.features import evaluating, view_of
+from graphssl.evaluate.run import load_run, place
+from graphssl.ir.graph import Graph
+
+
+def monitors_of_run(
+    path: str,
+    data: str,
+    *,
+    batch_size: int = 256,
+    device: str | None = None,
+    workers: int = 0,
+    plugins: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Mean over the test images of each loss and each of the file's `monitors`: a classifier's accuracy, for example.
+
+    Every view is the evaluation view of the image, no mask hides anything, BatchNorm and dropout are in eval mode, and no
+    state moves. A loss that compares the images of a batch depends on `batch_size`.
+    """
+    method, module = load_run(path, plugins=plugins)
+    graph = method.checked_graph()
+    test = open_data(data, "test")
+    where, precision, autocast = place(module, graph, device)
+    sums: dict[str, Tensor] = {}
+    count = 0
+    with (
+        evaluating(module),
+        Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar,
+    ):
+        task = bar.add_task("test images", total=len(test))
+        for views, rows in _batches(graph, test, batch_size, workers, where):
+            with autocast():
+                out = module(views)
+            for name, value in {**out.losses, **out.monitors}.items():
+                sums[name] = sums.get(name, 0.0) + value.double() * rows
+            count += rows
+            bar.advance(task, rows)
+    means = {name: float(total) / count for name, total in sums.items()}
+    return {
+        "losses": {node.name: means[node.name] for node in graph.losses()},
+        "monitors": {name: means[name] for name, _ in graph.monitors},
+        "images": count,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
+
+
+def _batches(
+    graph: Graph, source: ImageSource, batch_size: int, workers: int, device: torch.device
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """What each source node gives for the test images, and how many they are."""
+    images = [node for node in graph.sources() if node.gives("image")]
+    streams = [
+        eval_batches(source, size=size, steps=steps, batch_size=batch_size, workers=workers)
+        for size, steps in map(view_of, images)
+    ]
+    for parts in zip(*streams, strict=True):
+        labels = parts[0][1].to(device)
+        shown = {
+            node.name: x.to(device, memory_format=torch.channels_last)
+            for node, (x, _) in zip(images, parts, strict=True)
+        }
+        views: dict[str, Any] = {}
+        for node in graph.sources():
+            [edge] = node.outputs.values()
+            if node.name in shown:
+                values = [shown[node.name]] * len(edge.values)
+            elif node.gives("mask"):
+                values = [
+                    torch.zeros(len(labels), int(value.axes[-1]), dtype=torch.bool, device=device)
+                    for value in edge.values
+                ]
+            else:
+                values = [labels]
+            views[node.name] = values if edge.listed else values[0]
+        yield views, len(labels)
