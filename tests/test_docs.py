@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -15,6 +16,8 @@ from graphssl.cli import _parser
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES if page.exists()}
+
+METHODS = TEXTS["docs/methods.md"]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    (graphssl .*)$", re.MULTILINE)
@@ -57,3 +60,26 @@ def test_every_command_in_the_documentation_exists() -> None:
     assert {"check", "train"} <= known
     assert {(page, word) for page, word in commands() if word not in known} == set()
     assert len(commands()) > 3
+
+
+def rows() -> list[list[str]]:
+    """The rows of the tables of docs/methods.md, without their heads."""
+    lines = [line for line in METHODS.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    return [cells for line in lines if (cells := [cell.strip() for cell in line.strip("|").split("|")])[0] != "fact"]
+
+
+def test_every_row_of_the_methods_has_a_test_or_a_reason() -> None:
+    assert len(rows()) > 200
+    assert [cells for cells in rows() if len(cells) != 3 or not cells[0] or not cells[2]] == []
+
+
+def test_every_test_that_the_methods_cite_exists() -> None:
+    cited = set(re.findall(r"\b(tests/[\w/]+\.py)::(\w+)", METHODS))
+    assert len(cited) > 100
+    defined = {
+        (file, node.name)
+        for file in {file for file, _ in cited if (ROOT / file).exists()}
+        for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert sorted(cited - defined) == []

@@ -72,3 +72,12 @@ def test_erased_rectangles_have_the_asked_area() -> None:
     windows = erased_windows([0.02, 0.33], Draws((0, 1), np.arange(5000), 0), sizes)
     area = windows[:, 2:].prod(axis=1) / 64**2
     assert area.min() > 0.015 and area.max() < 0.34 and abs(area.mean() - 0.17) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("method", "mean"), [("simclr", (3 / 4 + 4 / 3) / 2), ("torchvision", 7 / 12 / np.log(16 / 9))]
+)
+def test_ratios_are_uniform_for_simclr_and_log_uniform_for_torchvision(method: str, mean: float) -> None:
+    windows = _windows(method, scale=[0.15, 0.3])  # small enough that none is refused
+    ratio = windows[:, 3] / windows[:, 2]
+    assert abs(ratio.mean() - mean) < 0.005
