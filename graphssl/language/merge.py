@@ -60,6 +60,22 @@ def stacked(base: Mapping, patch: Mapping) -> Mapping:
     return replace(base, entries=entries)
 
 
+def merge_variants(ours: Mapping, theirs: Mapping, report: Report) -> Mapping:
+    """Inherited variants with a child's over them: `null` takes one away, `$replace: true` takes nothing over from it."""
+    entries = dict(ours.entries)
+    for entry in theirs:
+        old, new = entries.get(entry.key), entry.value
+        if isinstance(new, Scalar) and new.value is None:
+            if old is None:
+                report(_deletes_nothing(entry, ours))
+            entries.pop(entry.key, None)
+        elif old and isinstance(old.value, Mapping) and isinstance(new, Mapping) and not _replaces(new):
+            entries[entry.key] = Entry(entry.key, old.key_span, stacked(old.value, new))
+        else:
+            entries[entry.key] = replace(entry, value=new.without("$replace") if isinstance(new, Mapping) else new)
+    return replace(ours, entries=entries)
+
+
 def _replaces(tree: Tree) -> bool:
     mark = tree.get("$replace") if isinstance(tree, Mapping) else None
     return isinstance(mark, Scalar) and mark.value is True

@@ -21,7 +21,7 @@ from graphssl.language.blocks import expand_blocks
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
-from graphssl.language.merge import merge, stacked
+from graphssl.language.merge import merge, merge_variants
 from graphssl.language.reader import MAX_DEPTH, read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute
@@ -160,7 +160,7 @@ def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
     ours, theirs = base.get("variants"), patch.get("variants")
     merged = merge(base.without("variants"), patch.without("variants"), report)
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        theirs = stacked(ours, theirs)
+        theirs = merge_variants(ours, theirs, report)
     variants = theirs if theirs is not None else ours
     return merged if variants is None else merged.with_value("variants", variants)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from graphssl.language.diagnostics import Finding, GraphError
-from graphssl.language.resolve import resolve
+from graphssl.language.resolve import locate, resolve, variants_of
 from graphssl.language.tree import Mapping, Tree, at, plain
+from graphssl.pipeline import load
 
 BASE = """\
 graphssl: 1
@@ -130,3 +131,15 @@ class TestMerging:
         with pytest.raises(GraphError) as caught:
             flat("child.yaml")
         assert caught.value.findings[0].code == "extends-cycle"
+
+
+def test_a_child_deletes_or_replaces_a_variant_of_its_parent(tmp_path: Path) -> None:
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        "graphssl: 1\nextends: simclr\nname: mine\nvariants:\n  demo: null\n  cifar10: {$replace: true, train: {epochs: 7}}\n  no: null\n"
+    )
+    assert "demo" not in variants_of(locate(str(child))[0])
+    found = load(f"{child}@cifar10")
+    assert found.graph is not None and found.graph.train is not None
+    assert (found.graph.train.epochs, found.graph.train.batch_size) == (7, 4096)
+    assert [f.code for f in load(str(child)).findings] == ["deletes-nothing"]
