@@ -12,16 +12,18 @@ TOY_ENCODER = {"channels": [8, 8, 8, 8]}
 TOY_TRANSFORMER = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
 METHODS = (
     "infonce", "simclr", "simclr_v2", "moco_v1", "moco_v2", "moco_v3", "byol", "simsiam", "vicreg", "dino", "ibot",
+    "dinov2",
 )  # fmt: skip
 
 
 def toy_overrides(method: str) -> dict[str, Any]:
     """Overrides that make `method@quick` run a step in milliseconds."""
     overrides: dict[str, Any] = {"nodes.f.args": TOY_ENCODER, "train.batch_size": 16, "train.precision": "fp32"}
-    if method in ("dino", "ibot"):
+    if method in ("dino", "ibot", "dinov2"):
         overrides |= {"nodes.f.args": TOY_TRANSFORMER, "params.prototypes": 24}
         overrides |= {"nodes.h.hidden": [16], "nodes.h.bottleneck": 8}
-        overrides |= {"nodes.mask.patch": 8} if method == "ibot" else {}
+        overrides |= {"nodes.mask.patch": 8} if method != "dino" else {}
+        overrides |= {"nodes.s.room": 0.5, "nodes.t.room": 0.5} if method == "dinov2" else {}
     if method in ("moco_v1", "moco_v2"):
         overrides |= {"params.queue": 40, "params.dim": 8, "nodes.f.bn_group": 8}
         overrides |= {"nodes.g.bn_group": 8} if method == "moco_v2" else {}
