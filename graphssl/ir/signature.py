@@ -57,6 +57,7 @@ class Op:
 
     kind: source, module, link, pure, state or loss (see docs/language.md).
     observer: has weights of its own that only watch the method.
+    spare_weights: names of weights that only some calls need: a run may have them, and a node that starts from it not.
     prevents_collapse: keeps its inputs from becoming the same vector for every image (negatives, a variance term).
     """
 
@@ -67,6 +68,7 @@ class Op:
     attrs: ClassVar[Mapping[str, Field]] = {}
     needs_width: ClassVar[bool] = False
     observer: ClassVar[bool] = False
+    spare_weights: ClassVar[tuple[str, ...]] = ()
     prevents_collapse: ClassVar[bool] = False
 
     def __init_subclass__(cls, **_: Any) -> None:

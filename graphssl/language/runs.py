@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from collections.abc import Mapping as ABCMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +79,14 @@ def saved_shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
         return {}
 
 
-def difference(mine: Shapes, theirs: Shapes, *, part: bool = False) -> str | None:
-    """The first way in which weights do not fit, in words; `part`: we need only a part of theirs."""
+def difference(mine: Shapes, theirs: Shapes, *, part: bool = False, spare: Collection[str] = ()) -> str | None:
+    """The first way in which weights do not fit, in words; `part`: we need only a part of theirs, not those in `spare`."""
     for name, shape in mine.items():
         if name not in theirs:
             return f"needs `{name}`, which is not there"
         if theirs[name] != shape:
             return f"has `{name}` of shape {_shown(shape)}, there it is {_shown(theirs[name])}"
-    extra = [] if part else [name for name in theirs if name not in mine]
+    extra = [] if part else [name for name in theirs if name not in mine and name not in spare]
     return f"has no `{extra[0]}`, which is there" if extra else None
 
 

@@ -47,6 +47,7 @@ class Encoder(Module):
 
     name = "encoder"
     needs_width = False
+    spare_weights = ("mask_token",)
     image = Input("image[b c h w]", "images")
     mask = Input("mask[b n]", "true at patches that are hidden", optional=True, training_only=True)
     pooled = Output("features[b d]", "one vector per image, pooled as the model does")

@@ -60,4 +60,4 @@ def misfit(own: nn.Module, node: Node, origin: Origin) -> str | None:
     """How a node's weights differ in name or shape from those saved in the run, in words."""
     mine = {name: tuple(tensor.shape) for name, tensor in own.state_dict().items()}
     part = bool(node.signature.needed(node.attrs, list(node.outputs)))
-    return difference(mine, origin.shapes(), part=part)
+    return difference(mine, origin.shapes(), part=part, spare=node.signature.spare_weights)

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-import yaml
 
-import graphssl
-from graphssl.bundled import method_files
 from graphssl.ops.modules.encoder import encoder
 from tests.conftest import TOY_TRANSFORMER
 from tests.graphs.paper import attrs, steps
-
-# Variants that stand on top of another one, with both.
-ON_TOP = {"dinov2@giant": "dinov2@long@giant"}
-
-
-def test_every_bundled_method_and_variant_of_its_own_checks_without_error() -> None:
-    """A child is also offered its parent's variants, not all of which fit it: what does not is said by `check`."""
-    for name, path in method_files().items():
-        variants = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("variants") or {}
-        for reference in (name, *(f"{name}@{variant}" for variant in variants)):
-            reference = ON_TOP.get(reference, reference)
-            found = graphssl.check(reference, static=True)
-            assert not [f for f in found if f.severity == "error"], f"{reference}: {[f.message for f in found]}"
 
 
 @pytest.mark.parametrize(
