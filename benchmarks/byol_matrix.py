@@ -1,6 +1,6 @@
 """BYOL's predictor × target × negatives matrix and the sweep of its target's momentum, beside the paper's numbers.
 
-    python benchmarks/byol_matrix.py --data shapes --out runs/matrix [--method byol@quick] [--epochs 9] [--only matrix|target]
+    python benchmarks/byol_matrix.py --out runs/matrix [--data shapes] [--method byol@demo] [--epochs 10] [--only matrix|target]
 
 Every row is a variant of `graphs/byol.yaml`; a row that has finished is not run again. Paper: arXiv:2006.07733, tables 5a,
 5b and 19: ImageNet top-1 of a linear probe after 300 epochs; here kNN on the data given, so compare the order of the rows
@@ -78,9 +78,9 @@ def measured(name: str, out: Path, arguments: argparse.Namespace) -> Mapping[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True)
+    parser.add_argument("--data", default="shapes")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--method", default="byol@quick")
+    parser.add_argument("--method", default="byol@demo")
     parser.add_argument("--epochs", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--only", choices=["matrix", "target"])

@@ -63,7 +63,11 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
     defs["variant"] = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {**body, "extends": {"type": "string", "description": "Another variant to start from."}},
+        "properties": {
+            **body,
+            "extends": {"type": "string", "description": "Another variant to start from."},
+            "$replace": {"type": "boolean", "description": "Take nothing over from the parent's variant of this name."},
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -79,7 +83,10 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
                 "examples": sorted(method_files()),
             },
             **body,
-            "variants": {"type": "object", "additionalProperties": {"$ref": "#/$defs/variant"}},
+            "variants": {
+                "type": "object",
+                "additionalProperties": {"anyOf": [{"$ref": "#/$defs/variant"}, {"type": "null"}]},
+            },
         },
         "$defs": defs,
     }
@@ -137,6 +144,9 @@ def _relaxed(schema: Any) -> Any:
         if schema.get("type") == "object" and isinstance(schema.get("properties"), dict):
             out["properties"] = {k: _patchable(v) for k, v in out["properties"].items()}
             out["properties"]["$replace"] = {"type": "boolean"}
+        elif schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+            out["additionalProperties"] = {"anyOf": [out["additionalProperties"], {"type": "null"}]}
+            out["properties"] = {"$replace": {"type": "boolean"}}
         if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
             out["items"] = {"anyOf": [out["items"], {"$ref": "#/$defs/parameter"}]}
         return out

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphssl.cli import _parser
-from tests.conftest import toy_views
+from graphssl.ops.modules.encoder import encoder
+from tests.conftest import TOY_TRANSFORMER, toy_views
 from tests.graphs.paper import (
     R50,
     VIT_B,
@@ -59,10 +60,11 @@ def test_the_teacher_is_evaluated() -> None:
 
 
 def test_linear_layers_of_the_encoder_start_as_a_truncated_normal() -> None:
-    _, module = tiny("dino")
-    for layer in (module.f.blocks[0].attn.qkv, module.f.blocks[0].mlp.fc1):
+    torch.manual_seed(0)
+    model = encoder("vit_tiny_patch16_224", image_sizes=[64], args=TOY_TRANSFORMER, weight_init="dino")
+    for layer in (model.blocks[0].attn.qkv, model.blocks[0].mlp.fc1):
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.1) and not layer.bias.any()
-    assert module.f.pos_embed.std().item() == pytest.approx(0.02, rel=0.2)
+    assert model.pos_embed.std().item() == pytest.approx(0.02, rel=0.2)
 
 
 def test_the_teacher_starts_as_a_copy_and_drops_no_paths_though_in_train_mode() -> None:
@@ -122,7 +124,7 @@ def test_the_loss_equals_the_authors_formula() -> None:
     student, teacher = out.values["h"], out.values["ht"]
     terms = []
     for q in range(2):
-        target = ((teacher[q] - module.c.center) / 0.05).softmax(dim=1)  # `quick` has a constant temperature
+        target = ((teacher[q] - module.c.center) / module.temperature(0)).softmax(dim=1)
         for v in range(len(student)):
             if v != q:
                 terms.append(-(target * F.log_softmax(student[v] / 0.1, dim=1)).sum(dim=1).mean())
@@ -268,7 +270,7 @@ def test_without_small_crops_two_large_ones_of_a_wider_scale_remain() -> None:
 
 def test_mse_and_predictor_are_one_change_each() -> None:
     assert nodes("dino@mse")["loss"].op.name == "mse_loss"
-    assert attrs("dino@mse", "s")["temperature"] == 0.1 and taken("dino@mse", "loss", "target") == ["p"]
+    assert attrs("dino@mse", "sp")["temperature"] == 0.1 and taken("dino@mse", "loss", "target") == ["p"]
     assert nodes("dino@predictor")["q"].op.name == "predictor"
     assert taken("dino@predictor", "ht", "features") == ["ft"], "none on the side of the teacher"
 

@@ -86,7 +86,7 @@ def test_the_loss_of_patches_is_a_mean_over_all_images_masked_or_not() -> None:
     out = module(views, keep=["hp", "htp"])
     total = torch.zeros(())
     for student, teacher, mask in zip(out.values["hp"], out.values["htp"], views["mask"], strict=True):
-        target = ((teacher - module.cp.center) / 0.05).softmax(dim=-1)
+        target = ((teacher - module.cp.center) / module.temperature(0)).softmax(dim=-1)
         each = -(target * F.log_softmax(student / 0.1, dim=-1)).sum(dim=-1)  # b n
         total = total + ((each * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean() / 2
     assert any(mask.any() for mask in views["mask"])
@@ -102,8 +102,10 @@ def test_class_and_patch_tokens_have_centres_of_their_own_over_all_tokens() -> N
     method, module = tiny("ibot")
     out = module(toy_views(method), keep=["ht", "htp"])
     module.commit("after_step", 0)
-    assert torch.allclose(module.cp.center, 0.1 * torch.stack(out.values["htp"]).mean(dim=(0, 1, 2)), atol=1e-6)
-    assert torch.allclose(module.c.center, 0.1 * torch.stack(out.values["ht"]).mean(dim=(0, 1)), atol=1e-6)
+    moved = 1 - module.c.momentum
+    assert module.cp.momentum == module.c.momentum
+    assert torch.allclose(module.cp.center, moved * torch.stack(out.values["htp"]).mean(dim=(0, 1, 2)), atol=1e-6)
+    assert torch.allclose(module.c.center, moved * torch.stack(out.values["ht"]).mean(dim=(0, 1)), atol=1e-6)
 
 
 def test_both_targets_have_dinos_temperature() -> None:
