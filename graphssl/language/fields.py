@@ -394,9 +394,11 @@ def choice(*choices: Any, default: Any = REQUIRED, doc: str = "", role: str = "b
     return Leaf(doc, default, role, {"enum": list(choices)}, words)
 
 
-def integer(default: Any = REQUIRED, doc: str = "", role: str = "build", minimum: int = 1) -> Leaf:
-    words = f"a whole number ≥ {minimum}"
-    schema = {"type": "integer", "minimum": minimum, "maximum": 2**40}
+def integer(
+    default: Any = REQUIRED, doc: str = "", role: str = "build", minimum: int = 1, maximum: int = 2**40
+) -> Leaf:
+    words = f"a whole number ≥ {minimum}" + (f" and ≤ {maximum}" if maximum < 2**40 else "")
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
     return Leaf(doc, default, role, schema, words, int)
 
 

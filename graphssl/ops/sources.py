@@ -83,7 +83,7 @@ class Augment(Source):
     like = text(None, doc="Take the steps of this other augment node.")
     steps = Steps(doc="Steps in order; with `recipe` or `like`, a patch of theirs.", default=None)
     views = Views(doc="A list of views, one per recipe.", default=None)
-    count = integer(None, doc="A list of this many views.", minimum=1)
+    count = integer(None, doc="A list of this many views, at most 256.", minimum=1, maximum=256)
 
     @classmethod
     def known_axes(cls, attrs: Mapping[str, Any], inputs: Mapping[str, Value]) -> Mapping[str, Axis]:
