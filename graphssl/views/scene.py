@@ -6,7 +6,7 @@ looks at the graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ LANES = ("source", "student", "teacher", "state", "loss")
 EDGE_KINDS = ("gradient", "data", "write", "ema", "copy", "share")
 """What an edge is: a value that carries gradient, a value that does not, a value stored for later steps, and the three
 ways in which a call takes weights from elsewhere: slowly, once, or the same ones."""
+
+MARKS = ("added", "removed", "changed", "error", "warning")
+"""What a box or an edge can be marked as: by a comparison, or by a finding."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Box:
 
     module: the node whose weights it calls; two boxes with the same one are the same module. group: the block it is in.
     count: how many values it gives (one per view). stops_gradient: gradient arrives here and goes no further.
-    place: file and line.
+    place: file and line. mark: one of MARKS, or nothing; notes: what the mark is about, a line each.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Box:
     count: int = 1
     stops_gradient: bool = False
     broken: bool = False
+    mark: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Arrow:
     """One edge, from an output port of `source` to an input port of `target`.
 
     shapes: what flows, a run of equal values as one. stops: gradient would come back here, but does not pass.
-    number: the momentum of an `ema` edge, the weight of an edge to the total.
+    number: the momentum of an `ema` edge, the weight of an edge to the total. mark, notes: as of a Box.
     """
 
     source: str
@@ -85,6 +90,8 @@ class Arrow:
     shapes: tuple[Shape, ...] = ()
     stops: bool = False
     number: Number | None = None
+    mark: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -130,7 +137,7 @@ def scene(graph: Graph) -> Scene:
         edges=edges,
         total=total,
         lanes=named,
-        legend=_legend(boxes, edges),
+        legend=legend_of(boxes, edges),
     )
 
 
@@ -281,8 +288,16 @@ _EDGE_LEGEND = {
     "share": "same weights",
 }
 
+_MARK_LEGEND = {
+    "added": "added",
+    "removed": "removed",
+    "changed": "changed",
+    "error": "an error is reported here",
+    "warning": "a warning is reported here",
+}
 
-def _legend(boxes: list[Box], edges: tuple[Arrow, ...]) -> tuple[tuple[str, str], ...]:
+
+def legend_of(boxes: Sequence[Box], edges: tuple[Arrow, ...]) -> tuple[tuple[str, str], ...]:
     """What the drawing uses, each with its meaning."""
     kinds = {arrow.kind for arrow in edges}
     found = [(kind, _EDGE_LEGEND[kind]) for kind in EDGE_KINDS if kind in kinds]
@@ -294,4 +309,6 @@ def _legend(boxes: list[Box], edges: tuple[Arrow, ...]) -> tuple[tuple[str, str]
     found += [("represent", "what evaluation takes")] if "represent" in marks else []
     found += [("moment", "when it is updated")] if "moment" in marks else []
     found += [("broken", "not understood")] if "broken" in marks else []
+    drawn = {box.mark for box in boxes} | {arrow.mark for arrow in edges}
+    found += [(mark, _MARK_LEGEND[mark]) for mark in MARKS if mark in drawn]
     return tuple(found)

@@ -32,6 +32,16 @@ _LATER = {"ema": ("#a8457f", "#e39ac2"), "write": ("#00795a", "#3fc79b"), "share
 _DASHES = {"data": "5 3.5", "write": "5 3.5", "ema": "1 4", "copy": "7 4 1 4"}
 
 
+_MARKS = {
+    "added": ("+", "#00795a", "#3fc79b"),
+    "removed": ("−", "#c44601", "#ff8f57"),
+    "changed": ("≠", "#7a5195", "#c9a3e0"),
+    "error": ("!", "#c8102e", "#ff7b83"),
+    "warning": ("?", "#9a6700", "#e3b341"),
+}
+"""The sign of each mark and its colour in the light and in the dark; the sign says it without the colour."""
+
+
 def svg(scene: Scene) -> str:
     """The drawing as an SVG document."""
     return "\n".join(_lines(layout(scene))) + "\n"
@@ -87,6 +97,12 @@ def _style() -> str:
         rules.append(f".graphssl .body.{lane} {{ stroke: {HUES[lane]}; }}")
     rules.append(f".graphssl .body.broken {{ stroke-dasharray: 4 3; stroke: {HUES['loss']}; }}")
     rules.append(f".graphssl .mark.broken {{ fill: {HUES['loss']}; }}")
+    rules += [
+        ".graphssl .halo { fill: none; stroke-width: 3; }",
+        ".graphssl path.halo { stroke-width: 9; stroke-opacity: 0.28; stroke-linecap: round; }",
+        ".graphssl rect.halo.removed { stroke-dasharray: 7 5; }",
+        ".graphssl .sign { font-size: 12px; font-weight: bold; text-anchor: middle; }",
+    ]
     dark = "\n".join(f"  {rule}" for rule in _colours(_DARK, 1))
     return "\n".join([*rules, *_colours(_LIGHT, 0), "@media (prefers-color-scheme: dark) {", dark, "}"])
 
@@ -114,6 +130,10 @@ def _colours(ink: dict[str, str], scheme: int) -> list[str]:
         rules.append(f".graphssl .{kind}{also} {{ stroke: {colours[scheme]}; }}")
         also = ", .graphssl .head.copy, .graphssl .number" if kind == "ema" else ""
         rules.append(f".graphssl .head.{kind}{also} {{ fill: {colours[scheme]}; }}")
+    for mark, (_, *shades) in _MARKS.items():
+        rules.append(f".graphssl .halo.{mark} {{ stroke: {shades[scheme]}; }}")
+        rules.append(f".graphssl .disc.{mark} {{ fill: {shades[scheme]}; }}")
+    rules.append(f".graphssl .sign {{ fill: {ink['ground']}; }}")
     return [*rules, ".graphssl .head { stroke: none; }"]
 
 
@@ -153,6 +173,8 @@ def _head(x: float, y: float, head: str) -> str:
 def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
     arrows = [scene.edges[i] for i in stroke.edges]
     yield f'<g data-edges="{" ".join(map(str, stroke.edges))}"><title>{xml(chr(10).join(map(_said, arrows)))}</title>'
+    for mark in dict.fromkeys(arrow.mark for arrow in arrows if arrow.mark):
+        yield f'<path class="halo {mark}" d="{_d(stroke.path)}"/>'
     yield f'<path class="edge {stroke.kind}" d="{_d(_shortened(stroke.path, stroke.head))}"/>'
     if stroke.kind == "share":
         yield f'<path class="edge hollow" d="{_d(stroke.path)}"/>'
@@ -175,7 +197,14 @@ def _said(arrow: Arrow) -> str:
         "write": "stored for later steps:",
     }.get(arrow.kind, "weight" if arrow.number else "")
     stops = ", gradient stops" if arrow.stops else ""
-    return f"{ends}: {' '.join(part for part in (what, arrow.label) if part)}{stops}"
+    said = f"{ends}: {' '.join(part for part in (what, arrow.label) if part)}{stops}"
+    return "\n".join([said, *_marked(arrow)])
+
+
+def _marked(thing: Box | Arrow) -> Iterator[str]:
+    """What the mark of a box or an edge says, in words."""
+    if thing.mark:
+        yield from thing.notes or (thing.mark,)
 
 
 def _box(placed: Placed) -> Iterator[str]:
@@ -192,7 +221,18 @@ def _box(placed: Placed) -> Iterator[str]:
         yield f'<rect class="under" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
         yield f'<rect class="{classes}" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
     yield from _texts(placed)
+    if box.mark:
+        yield from _mark(placed)
     yield "</g>"
+
+
+def _mark(placed: Placed) -> Iterator[str]:
+    """A frame round a box and a sign on its corner."""
+    x, y, mark = placed.x, placed.y, placed.box.mark
+    frame = _at(x - 3.5, y - 3.5, placed.width + 7, placed.height + 7)
+    yield f'<rect class="halo {mark}" {frame} rx="11"/>'
+    yield f'<circle class="disc {mark}" cx="{_n(x + 1)}" cy="{_n(y + 1)}" r="8"/>'
+    yield f'<text class="sign" x="{_n(x + 1)}" y="{_n(y + 5)}">{_MARKS[mark][0]}</text>'
 
 
 def _cylinder(x: float, y: float, width: float, height: float, classes: str, ry: float = 7) -> Iterator[str]:
@@ -247,7 +287,9 @@ def _told(box: Box) -> str:
     """A box in words, for its title."""
     head = f"{box.name}: {box.lines[0]}" if box.lines else box.name
     attributes = [f"{key}: {value}" for key, value in box.attributes]
-    return "\n".join([head, *([box.doc] if box.doc else []), *attributes, *([box.place] if box.place else [])])
+    return "\n".join(
+        [head, *_marked(box), *([box.doc] if box.doc else []), *attributes, *([box.place] if box.place else [])]
+    )
 
 
 def _spark(spark: Spark) -> str:
@@ -281,6 +323,9 @@ def _swatch(swatch: Swatch) -> str:
             return f'<polygon points="{_star(x + 17, y)}" fill="#e69f00"/>'
         case "moment":
             return f'<rect class="mark teacher" {_at(x + 4, y - 7, 28, 14)} rx="7"/>'
+        case _ if kind in _MARKS:
+            disc = f'<circle class="disc {kind}" cx="{_n(x + 17)}" cy="{_n(y)}" r="8"/>'
+            return f'{disc}<text class="sign" x="{_n(x + 17)}" y="{_n(y + 4)}">{_MARKS[kind][0]}</text>'
         case "broken":
             return f'<rect class="body loss broken" {_at(x + 4, y - 7, 28, 14)} rx="4"/>'
     return line + head
