@@ -34,11 +34,16 @@ class Shape:
 
     @property
     def size(self) -> str:
-        """`[b 256]`, or nothing for a scalar."""
-        return f"[{' '.join(map(str, self.axes))}]" if self.axes else ""
+        """`[b 256]`, or nothing for a scalar; `d` for a width that only the built model knows, `n` for its tokens."""
+        return f"[{' '.join(map(_axis, self.axes))}]" if self.axes else ""
 
     def __str__(self) -> str:
         return self.many + self.size
+
+
+def _axis(axis: Axis) -> str:
+    """`f.d`, the width of node f, without the node, which stands beside it."""
+    return str(axis).rpartition(".")[2].rstrip("0123456789") if isinstance(axis, str) else str(axis)
 
 
 def shapes_of(values: Iterable[Value], listed: bool) -> tuple[Shape, ...]:
@@ -70,34 +75,44 @@ def words(value: Any) -> str:
 
 
 def attribute_words(node: Node, key: str, value: Any) -> Iterator[str]:
-    """What a box says about an attribute: nothing when it is the default or drawn elsewhere."""
+    """What a box says about an attribute: nothing when it is the default, drawn elsewhere, or a curve."""
     own = node.op.attrs.get(key)
     declared = own or node.signature.attrs.get(key)
-    if key in ELSEWHERE or value is None or (own and own.default is not REQUIRED and own.default == value):
+    if (
+        key in ELSEWHERE
+        or value is None
+        or isinstance(value, Schedule)
+        or (own and own.default is not REQUIRED and own.default == value)
+    ):
         return
     required = declared is not None and declared.default is REQUIRED
     if isinstance(value, bool):
         yield key if value else f"no {key}"
     elif isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
-        yield _counted(key, value)
+        yield from _counted(key, value)
     elif (isinstance(value, str) and required) or (isinstance(value, (list, tuple)) and words(value).count("→")):
         yield words(value)
     else:
         yield f"{key} {words(value)}"
 
 
-def _counted(key: str, value: Sequence[Any]) -> str:
-    """The first names of a list of named things, or how many there are."""
+def _counted(key: str, value: Sequence[Any]) -> Iterator[str]:
+    """The names of a list of named things, as many to a line as fit, or how many there are."""
     names = [item[0] for item in value if isinstance(item, (list, tuple)) and item and isinstance(item[0], str)]
     if len(names) < len(value):
-        return f"{len(value)} {key}"
-    shown = names
-    while len(", ".join(shown)) > LINE - 3 * (len(shown) < len(names)) and len(shown) > 1:
-        shown = shown[:-1]
-    return ", ".join(shown) + (", …" if len(shown) < len(names) else "")
+        yield f"{len(value)} {key}"
+        return
+    line = ""
+    for name in names:
+        if line and len(line) + 2 + len(name) > LINE:
+            yield line
+            line = ""
+        line += f", {name}" if line else name
+    if line:
+        yield line
 
 
-def packed(phrases: list[str], lines: int = 3) -> tuple[str, ...]:
+def packed(phrases: list[str], lines: int = 4) -> tuple[str, ...]:
     """The phrases on few lines, as many to a line as fit; what does not fit ends in an ellipsis."""
     found: list[str] = []
     for phrase in phrases:

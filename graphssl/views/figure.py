@@ -37,7 +37,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Label:
-    """Text at its baseline. anchor: start, middle or end. role: shape, number, lane, title, subtitle or legend."""
+    """Text at its baseline. anchor: start, middle or end. role: shape, number, lane, title, subtitle, recipe or legend."""
 
     text: str
     x: float

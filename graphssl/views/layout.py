@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from graphssl.views.describe import clipped
-from graphssl.views.figure import Label, Layout, Swatch, moved
+from graphssl.views.figure import Label, Layout, Spark, Swatch, moved
 from graphssl.views.heights import bodies, heights
 from graphssl.views.layers import layers
-from graphssl.views.measure import LINE, NAME, SMALL, text_width
+from graphssl.views.measure import LINE, NAME, SMALL, SPARK, text_width
 from graphssl.views.ranks import ranks
 from graphssl.views.routes import Routes
 from graphssl.views.scene import Scene
@@ -27,8 +27,8 @@ def layout(scene: Scene) -> Layout:
     ys, spans = heights(found, sizes)
     routes = Routes(scene, found, sizes, ys, spans)
     routes.run()
-    titles = _titles(scene)
-    top = MARGIN + 44 - routes.top
+    titles, curves = _titles(scene)
+    top = MARGIN + (62 if scene.recipe else 44) - routes.top
     body = max(routes.right, max((label.rectangle[2] for label in titles), default=0.0) - MARGIN, 380.0)
     legend, swatches, height = _legend(scene, body, routes.bottom + top + 30)
     dx, dy = MARGIN + max(0.0, (body - routes.right) / 2), top
@@ -46,17 +46,29 @@ def layout(scene: Scene) -> Layout:
         labels=(*titles, *(replace(t, x=t.x + dx, y=t.y + dy) for t in routes.labels), *legend),
         bands=tuple(replace(b, x=b.x + dx, y=b.y + dy) for b in routes.bands),
         dots=tuple((x + dx, y + dy) for x, y in routes.dots),
-        sparks=tuple(replace(s, x=s.x + dx, y=s.y + dy) for s in routes.sparks),
+        sparks=(*curves, *(replace(s, x=s.x + dx, y=s.y + dy) for s in routes.sparks)),
         swatches=swatches,
     )
 
 
-def _titles(scene: Scene) -> tuple[Label, ...]:
+def _titles(scene: Scene) -> tuple[tuple[Label, ...], tuple[Spark, ...]]:
+    """Title, name and paper, and the recipe with its schedules."""
     under = " · ".join(part for part in (scene.name, scene.paper) if part)
-    return (
+    labels = [
         Label(clipped(scene.title, 90), MARGIN, MARGIN + 13, "start", "title", NAME + 3),
         Label(clipped(under, 120), MARGIN, MARGIN + 30, "start", "subtitle", LINE),
-    )
+    ]
+    sparks = []
+    x, y = float(MARGIN), MARGIN + 48.0
+    for key, number in scene.recipe:
+        text = clipped(f"{key} {number.short}", 60)
+        labels.append(Label(text, x, y, "start", "recipe"))
+        x += text_width(text, SMALL)
+        if number.samples:
+            sparks.append(Spark(number.samples, x + 6, y - 8.5))
+            x += SPARK
+        x += 18
+    return tuple(labels), tuple(sparks)
 
 
 def _legend(scene: Scene, width: float, y: float) -> tuple[tuple[Label, ...], tuple[Swatch, ...], float]:

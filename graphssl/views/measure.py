@@ -11,6 +11,9 @@ from graphssl.views.scene import Arrow, Box
 NAME, LINE, SMALL = 13, 11, 10
 """Font sizes of a node's name, the lines below it, and labels."""
 
+SPARK = 36
+"""Room of a schedule's small curve behind its text."""
+
 _WIDTHS = (
     "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 "
     "278 584 584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 "
@@ -48,6 +51,7 @@ def content(box: Box, inputs: int, outputs: int, above: int) -> Content:
     )
     ports = max((text_width(port, SMALL) for port in box.inputs), default=0) + 14 if len(box.inputs) > 1 else 0
     texts = [text_width(name, NAME, bold=True), *(text_width(line, LINE) for line in lines)]
+    texts += [text_width(lines[i], LINE) + SPARK for i, _ in box.curves]
     pad = {"pure": 26, "total": 26}.get(box.kind, 18)
     pill_row = sum(width for _, _, width in pills) + 4 * max(0, len(pills) - 1)
     width = ports + max(*texts, pill_row) + pad

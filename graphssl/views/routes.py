@@ -13,6 +13,9 @@ from graphssl.views.scene import TOTAL, Scene
 
 Point = tuple[float, float]
 
+LEVEL = 2
+"""Pixels that an edge may arrive beside its port rather than bend."""
+
 
 class Routes:
     """Fills `boxes`, `strokes`, `labels`, `bands`, `dots` and `sparks`; x begins at 0, y as given."""
@@ -199,6 +202,7 @@ class Routes:
                 path = (fork,)
             for segment in ways:
                 y0, y1 = fork[1], self.arrives(segment)
+                y1 = y0 if segment.end.box and abs(y1 - y0) < LEVEL else y1
                 x0, x1 = self.curves[vertex.column]
                 middle = (x0 + x1) / 2
                 way = (*path, (middle, y0, middle, y1, x1, y1)) if y0 != y1 else path
@@ -267,14 +271,25 @@ class Routes:
             self.labels += [Label(over, x, y - 5, "start", "shape")] if over else []
             self.labels += [Label(under, x, y + 13, "start", "shape")] if under else []
         for i, arrow in enumerate(self.scene.edges):
+            if arrow.target == TOTAL and arrow.number and arrow.number.samples:
+                start = self.found.at[arrow.source]
+                x, y = self.side(start, right=True) + 7, self.leaves(start, net_of(arrow))
+                self.sparks.append(Spark(arrow.number.samples, x, y + 5))
             if arrow.kind == "ema" and arrow.number and arrow.source != arrow.target:
                 end = self.place[self.found.at[arrow.target]]
                 x, y = end.x + end.width / 2, end.y - 8
-                if i in self.brackets[self.found.at[arrow.target].column]:
+                bracketed = i in self.brackets[self.found.at[arrow.target].column]
+                if bracketed and not self.from_above(arrow.target):
                     x = end.x + end.width - (38 if arrow.number.samples else -4)
                 self.labels.append(Label(momentum_room(arrow)[0], x - 8, y, "end", "number"))
                 if arrow.number.samples:
                     self.sparks.append(Spark(arrow.number.samples, x + 8, y - 8))
+
+    def from_above(self, name: str) -> bool:
+        """Whether a straight link between boxes of a column ends at the top of this box."""
+        straight = [self.scene.edges[i] for i in self.found.vertical if i not in self.brackets[self.at(i)[0].column]]
+        others = {a.source if a.target == name else a.target for a in straight if name in (a.source, a.target)}
+        return any(self.place[self.found.at[other]].y < self.place[self.found.at[name]].y for other in others)
 
     def draw_bands(self) -> None:
         for lane, text in self.scene.lanes:

@@ -13,9 +13,9 @@ from typing import Any
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Link
 from graphssl.ir.types import Edge
-from graphssl.language.schedule import Schedule
+from graphssl.language.schedule import Curve, Schedule
 from graphssl.language.spec import Ref
-from graphssl.views.describe import Shape, attribute_words, packed, shapes_of, words
+from graphssl.views.describe import ELSEWHERE, Shape, attribute_words, packed, shapes_of, words
 
 TOTAL = "total loss"
 """Name of the box where losses join; the space keeps it apart from every node."""
@@ -52,7 +52,7 @@ class Box:
 
     module: the node whose weights it calls; two boxes with the same one are the same module. group: the block it is in.
     count: how many values it gives (one per view). stops_gradient: gradient arrives here and goes no further.
-    place: file and line. mark: one of MARKS, or nothing; notes: what the mark is about, a line each.
+    curves: samples of schedules, each with the index of its line. place: file and line. mark: one of MARKS, or nothing; notes: what the mark is about, a line each.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Box:
     broken: bool = False
     mark: str = ""
     notes: tuple[str, ...] = ()
+    curves: tuple[tuple[int, tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,10 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Scene:
-    """A method as a drawing, not yet placed. `total` lists the losses in the total, each with its weight."""
+    """A method as a drawing, not yet placed.
+
+    total: the losses in the total, each with its weight. recipe: what trains it: optimizer, numbers, schedules.
+    """
 
     name: str
     title: str
@@ -113,6 +117,7 @@ class Scene:
     total: tuple[tuple[str, Number], ...]
     lanes: tuple[tuple[str, str], ...]
     legend: tuple[tuple[str, str], ...]
+    recipe: tuple[tuple[str, Number], ...] = ()
 
     def box(self, name: str) -> Box:
         return next(box for box in self.boxes if box.name == name)
@@ -138,6 +143,7 @@ def scene(graph: Graph) -> Scene:
         total=total,
         lanes=named,
         legend=legend_of(boxes, edges),
+        recipe=tuple(_recipe(graph)),
     )
 
 
@@ -147,15 +153,38 @@ def number(graph: Graph, value: Any) -> Number:
         text = words(value)
         return Number(text, text)
     epochs = max(1, round(graph.train.epochs if graph.train else 100))
-    curve = value.bind(epochs * 100, 100)
-    samples = tuple(round(curve(epochs * 100 * i // 24), 6) for i in range(25))
+    samples = _sampled(value.bind(epochs * 100, 100), epochs * 100)
     if len(set(samples)) == 1:
         return Number(f"{samples[0]:g}", f"{samples[0]:g}")
     return Number(str(value), f"{samples[0]:g}→{value.last:g}", samples)
 
 
+def _sampled(curve: Curve, steps: int) -> tuple[float, ...]:
+    return tuple(float(f"{curve(steps * i // 24):.6g}") for i in range(25))
+
+
+def _recipe(graph: Graph) -> Iterator[tuple[str, Number]]:
+    """How it is trained, in the order in which a paper says it."""
+    train = graph.train
+    if train is None:
+        return
+    epochs = max(1, round(train.epochs))
+    plain = {"optimizer": train.optimizer, "batch": words(train.batch_size), "epochs": words(train.epochs)}
+    for key, text in plain.items():
+        yield key, Number(text, text)
+    samples = _sampled(train.lr_curve(epochs * 100, 100), epochs * 100)
+    peak = f"{max(samples):.3g}"
+    yield "lr", Number(peak, peak, samples if len(set(samples)) > 1 else ())
+    if train.weight_decay.values() != [0.0, 0.0]:
+        yield "weight decay", number(graph, train.weight_decay)
+
+
 def _box(graph: Graph, node: Node, lane: str, blocked: bool) -> Box:
     phrases = [p for key, value in node.attrs.items() for p in attribute_words(node, key, value)]
+    lines = [_what(node), *packed(phrases)]
+    moving = {k: number(graph, v) for k, v in node.attrs.items() if isinstance(v, Schedule) and k not in ELSEWHERE}
+    curves = tuple((len(lines) + i, value.samples) for i, value in enumerate(moving.values()) if value.samples)
+    lines += [f"{key} {value.short}" for key, value in moving.items()]
     first = next((edge for edge in node.outputs.values()), None)
     group, slash, _ = node.name.partition("/")
     module = graph.nodes.get(node.root or "")
@@ -164,7 +193,7 @@ def _box(graph: Graph, node: Node, lane: str, blocked: bool) -> Box:
         op=node.op.name,
         kind=node.kind,
         lane=lane,
-        lines=(_what(node), *packed(phrases)),
+        lines=tuple(lines),
         attributes=tuple((key, words(value)) for key, value in node.attrs.items()),
         inputs=tuple(node.inputs),
         badges=tuple(_badges(graph, node)),
@@ -175,6 +204,7 @@ def _box(graph: Graph, node: Node, lane: str, blocked: bool) -> Box:
         count=len(first.values) if first and first.listed else 1,
         stops_gradient=blocked,
         broken=node.broken,
+        curves=curves,
     )
 
 
@@ -239,20 +269,28 @@ def _passes(graph: Graph, node: Node) -> bool:
     """Gradient that arrives at an input goes on to where the input comes from."""
     if node.broken:
         return True
-    return _trained(graph, node) and (node.kind != "pure" or any(edge.grad for edge in node.outputs.values()))
+    return _module(graph, node) is not None and (
+        node.kind != "pure" or any(edge.grad for edge in node.outputs.values())
+    )
 
 
-def _trained(graph: Graph, node: Node) -> bool:
-    """False for a link that, itself or on the way to its module, is a copy that gradient does not reach."""
+def _module(graph: Graph, node: Node) -> Node | None:
+    """The module whose weights a node calls; None for a link that is, itself or on the way there, a copy."""
     seen: set[str] = set()
     while issubclass(node.op, Link) and node.name not in seen:
         seen.add(node.name)
         if not node.op.trained:
-            return False
+            return None
         if node.of is None or node.of.node not in graph.nodes:
             break
         node = graph.nodes[node.of.node]
-    return True
+    return node
+
+
+def _trained(graph: Graph, node: Node) -> bool:
+    """Whether gradient moves the weights that a module or link calls."""
+    module = _module(graph, node)
+    return module is not None and not module.attrs.get("frozen")
 
 
 def _lanes(graph: Graph) -> Mapping[str, str]:
@@ -274,7 +312,7 @@ def _lanes(graph: Graph) -> Mapping[str, str]:
 
 def _lane_names(graph: Graph, used: set[str]) -> tuple[tuple[str, str], ...]:
     """Lanes that hold a box, with what is written on them."""
-    copies = any(not _trained(graph, node) for node in graph.of_kind("link"))
+    copies = any(not _trained(graph, node) for node in graph.of_kind("module", "link"))
     names = {"student": "student" if copies else "trained", "teacher": "teacher" if copies else "no gradient"}
     return tuple((lane, names.get(lane, lane)) for lane in LANES if lane in used)
 

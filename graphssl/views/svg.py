@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from graphssl.views.escape import xml
 from graphssl.views.figure import Label, Layout, Path, Placed, Spark, Stroke, Swatch
 from graphssl.views.layout import layout
-from graphssl.views.measure import LINE, NAME, SMALL
+from graphssl.views.measure import LINE, NAME, SMALL, SPARK, text_width
 from graphssl.views.scene import Arrow, Box, Scene
 
 FONTS = "Helvetica, Arial, 'Liberation Sans', 'Nimbus Sans', 'DejaVu Sans', sans-serif"
@@ -77,7 +77,7 @@ def _style() -> str:
         f".graphssl text {{ font-family: {FONTS}; font-size: {LINE}px; fill: {_LIGHT['text']}; }}",
         f".graphssl .name {{ font-size: {NAME}px; font-weight: bold; }}",
         f".graphssl .title {{ font-size: {NAME + 3}px; font-weight: bold; }}",
-        f"{_all('shape', 'number', 'legend', 'pill', 'port')} {{ font-size: {SMALL}px; }}",
+        f"{_all('shape', 'number', 'legend', 'pill', 'port', 'recipe')} {{ font-size: {SMALL}px; }}",
         ".graphssl .lane { font-size: 10px; font-style: italic; }",
         ".graphssl .edge, .graphssl .spark { fill: none; stroke-width: 1.5; stroke-linejoin: round; }",
         ".graphssl .gradient { stroke-width: 1.8; }",
@@ -119,7 +119,7 @@ def _colours(ink: dict[str, str], scheme: int) -> list[str]:
         f".graphssl .under {{ fill: {ink['ground']}; }}",
         f".graphssl .hollow {{ stroke: {ink['ground']}; }}",
         f".graphssl text {{ fill: {ink['text']}; }}",
-        f"{_all('what', 'port', 'shape', 'subtitle', 'legend', 'lane')} {{ fill: {ink['soft']}; }}",
+        f"{_all('what', 'port', 'shape', 'subtitle', 'recipe', 'legend', 'lane')} {{ fill: {ink['soft']}; }}",
         f".graphssl .gradient, .graphssl .stop {{ stroke: {ink['line']}; }}",
         f".graphssl .data {{ stroke: {ink['quiet']}; }}",
         f".graphssl .head.gradient, .graphssl .dot {{ fill: {ink['line']}; }}",
@@ -250,8 +250,12 @@ def _texts(placed: Placed) -> Iterator[str]:
     rows = 17 + 14 * len(content.lines) + (20 if content.pills else 0)
     y = placed.y + (placed.height - rows) / 2 + 13 + (4 if box.kind == "state" else 0)
     yield f'<text class="name" x="{_n(middle)}" y="{_n(y)}" text-anchor="middle">{xml(content.name)}</text>'
+    curves = dict(box.curves)
     for i, line in enumerate(content.lines):
-        yield f'<text class="what" x="{_n(middle)}" y="{_n(y + 16 + 14 * i)}" text-anchor="middle">{xml(line)}</text>'
+        x, low = middle - (SPARK / 2 if i in curves else 0), y + 16 + 14 * i
+        yield f'<text class="what" x="{_n(x)}" y="{_n(low)}" text-anchor="middle">{xml(line)}</text>'
+        if i in curves:
+            yield _spark(Spark(curves[i], x + text_width(line, LINE) / 2 + 6, low - 9))
     for port, at in placed.ports:
         yield f'<text class="port" x="{_n(placed.x + 7)}" y="{_n(at + 3.5)}">{xml(port)}</text>'
     left = middle - (sum(w for _, _, w in content.pills) + 4 * (len(content.pills) - 1)) / 2
