@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check format schema clean
+.PHONY: demo test test-all check format schema gallery clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ format: $(VENV)/.developing
 schema: $(VENV)/.installed  ## write schemas/graph.schema.json and docs/ops.md again
 	$(BIN)/python -m graphssl schema -o schemas/graph.schema.json
 	$(BIN)/python docs/make_reference.py
+
+gallery: $(VENV)/.installed  ## draw the bundled methods for docs/gallery.md again
+	$(BIN)/python docs/make_gallery.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -24,6 +24,7 @@ setup(
     ],
     package_dir={"graphssl.graphs": "graphs", "graphssl.schemas": "schemas"},
     package_data={
+        "graphssl.views": ["fonts/*"],
         "graphssl.graphs": ["*.yaml", "recipes/*.yaml"],
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
@@ -40,6 +41,7 @@ setup(
         "safetensors>=0.4.3",
         "numpy>=1.26",
         "pillow>=10",
+        "resvg_py>=0.5",
     ],
     extras_require={
         "dev": [

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import graphssl
+from graphssl.bundled import method_files
 from graphssl.cli import _parser
+from graphssl.views.svg import svg
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,6 +46,22 @@ def commands() -> set[tuple[str, str]]:
 def test_the_reference_is_the_generated_one() -> None:
     reference = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]
     assert (ROOT / "docs" / "ops.md").read_text(encoding="utf-8") == reference(), "run `make schema`"
+
+
+GALLERY = runpy.run_path(str(ROOT / "docs" / "make_gallery.py"))
+
+
+@pytest.mark.parametrize("method", method_files())
+def test_the_gallery_shows_the_method_as_it_is_drawn_today(method: str) -> None:
+    scene = graphssl.draw(method, sizes=True).scene
+    shown = (ROOT / "docs" / "gallery" / f"{method}.svg").read_text(encoding="utf-8")
+    assert shown == svg(scene), "run `make gallery` and look at what changed"
+    assert GALLERY["entry"](scene) in TEXTS["docs/gallery.md"], "run `make gallery`"
+
+
+def test_the_gallery_shows_every_bundled_method_and_no_other() -> None:
+    assert re.findall(r"^## (\w+)$", TEXTS["docs/gallery.md"], re.MULTILINE) == list(method_files())
+    assert {path.stem for path in (ROOT / "docs" / "gallery").iterdir()} == set(method_files())
 
 
 @pytest.mark.parametrize(("place", "text"), files(), ids=[place for place, _ in files()])

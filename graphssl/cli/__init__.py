@@ -106,7 +106,9 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
     _method(command)
-    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .mmd, .dot or .json")
+    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .png, .mmd, .dot or .json")
+    command.add_argument("--sizes", action="store_true", help="write parameters and widths of the built model (slower)")
+    command.add_argument("--with-errors", action="store_true", help="draw what is understood, and what is wrong in red")
 
     command = add(
         "eject", "inspect:eject", "write the PyTorch that a method compiles to", "graphssl eject byol -o byol.py"

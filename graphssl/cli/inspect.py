@@ -130,9 +130,12 @@ def viz(arguments: argparse.Namespace) -> int:
     from graphssl.views import draw
 
     method = load(arguments.method, arguments.set, plugins=arguments.plugin)
-    method.checked_graph()
+    if arguments.with_errors:
+        print(render_text(method.static), file=sys.stderr)
+    else:
+        method.checked_graph()
     try:
-        draw(method).save(arguments.out)
+        draw(method, with_errors=arguments.with_errors, sizes=arguments.sizes).save(arguments.out)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:

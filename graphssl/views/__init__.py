@@ -1,4 +1,4 @@
-"""Drawings of methods: graph → `Scene` → SVG, Mermaid, DOT or JSON. Never imports torch."""
+"""Drawings of methods: graph → `Scene` → SVG, PNG, Mermaid, DOT or JSON. Never imports torch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from typing import TYPE_CHECKING
 
 from graphssl.ir.graph import Graph
 from graphssl.views.dot import dot
+from graphssl.views.findings import with_findings
 from graphssl.views.json import json
 from graphssl.views.mermaid import mermaid
+from graphssl.views.png import png
 from graphssl.views.scene import Scene, scene
+from graphssl.views.sizes import with_sizes
 from graphssl.views.svg import svg
 
 if TYPE_CHECKING:
     from graphssl.pipeline import Method
 
-FORMATS: Mapping[str, Callable[[Scene], str]] = {"svg": svg, "mmd": mermaid, "dot": dot, "json": json}
-"""How a scene becomes text, by the suffix of the file."""
+FORMATS: Mapping[str, Callable[[Scene], str | bytes]] = {
+    "svg": svg,
+    "png": png,
+    "mmd": mermaid,
+    "dot": dot,
+    "json": json,
+}
+"""How a scene becomes a file, by the suffix of the file."""
 
-_LATER = ("html", "png")
+_LATER = ("html",)
 
 
-def render(graph: Graph, format: str) -> str:
-    """The drawing of `graph` as `svg`, `mmd`, `dot` or `json`."""
+def render(graph: Graph, format: str) -> str | bytes:
+    """The drawing of `graph` in one of FORMATS."""
     return renderer(format)(scene(graph))
 
 
-def renderer(format: str) -> Callable[[Scene], str]:
+def renderer(format: str) -> Callable[[Scene], str | bytes]:
     """What draws a format; ValueError lists those there are."""
     if format in FORMATS:
         return FORMATS[format]
@@ -49,19 +58,22 @@ class Drawing:
     def _repr_svg_(self) -> str:
         return svg(self.scene)
 
-    def text(self, format: str) -> str:
-        """The drawing as `svg`, `mmd`, `dot` or `json`."""
+    def as_(self, format: str) -> str | bytes:
+        """The drawing in one of FORMATS: text, or bytes for `png`."""
         return renderer(format)(self.scene)
 
     def save(self, path: str | Path) -> Path:
         """Write the drawing in the format that the suffix of `path` names."""
         path = Path(path)
-        path.write_text(self.text(path.suffix.lower().removeprefix(".")), encoding="utf-8", newline="\n")
+        drawn = self.as_(path.suffix.lower().removeprefix("."))
+        path.write_bytes(drawn if isinstance(drawn, bytes) else drawn.encode())
         return path
 
 
-def draw(method: Method | str) -> Drawing:
+def draw(method: Method | str, *, with_errors: bool = False, sizes: bool = False) -> Drawing:
     """The drawing of a method, by name or loaded; of one with errors, as far as it is understood.
+
+    with_errors: mark what is wrong, and say it below. sizes: parameters and widths of the built model (imports torch).
 
     Raises GraphError with every finding when the file holds no graph at all.
     """
@@ -71,4 +83,9 @@ def draw(method: Method | str) -> Drawing:
     method = load(method) if isinstance(method, str) else method
     if method.graph is None:
         raise GraphError(list(method.read_findings))
-    return Drawing(scene(method.graph))
+    drawn = scene(method.graph)
+    if sizes:
+        from graphssl.checks.dry_run import measure
+
+        drawn = with_sizes(drawn, measure(method.checked_graph()))
+    return Drawing(with_findings(drawn, method.graph, method.static) if with_errors else drawn)

@@ -31,6 +31,7 @@ def layout(scene: Scene) -> Layout:
     top = MARGIN + (62 if scene.recipe else 44) - routes.top
     body = max(routes.right, max((label.rectangle[2] for label in titles), default=0.0) - MARGIN, 380.0)
     legend, swatches, height = _legend(scene, body, routes.bottom + top + 30)
+    findings, signs, height = _findings(scene, body, height)
     dx, dy = MARGIN + max(0.0, (body - routes.right) / 2), top
     return Layout(
         scene=scene,
@@ -43,11 +44,11 @@ def layout(scene: Scene) -> Layout:
             replace(s, path=moved(s.path, (dx, dy)), stop=(s.stop[0] + dx, s.stop[1] + dy) if s.stop else None)
             for s in routes.strokes
         ),
-        labels=(*titles, *(replace(t, x=t.x + dx, y=t.y + dy) for t in routes.labels), *legend),
+        labels=(*titles, *(replace(t, x=t.x + dx, y=t.y + dy) for t in routes.labels), *legend, *findings),
         bands=tuple(replace(b, x=b.x + dx, y=b.y + dy) for b in routes.bands),
         dots=tuple((x + dx, y + dy) for x, y in routes.dots),
         sparks=(*curves, *(replace(s, x=s.x + dx, y=s.y + dy) for s in routes.sparks)),
-        swatches=swatches,
+        swatches=(*swatches, *signs),
     )
 
 
@@ -83,3 +84,27 @@ def _legend(scene: Scene, width: float, y: float) -> tuple[tuple[Label, ...], tu
         labels.append(Label(text, x + 42, y + 3.5, "start", "legend"))
         x += room
     return tuple(labels), tuple(swatches), y + (10 if scene.legend else 0) + MARGIN
+
+
+def _findings(scene: Scene, width: float, y: float) -> tuple[tuple[Label, ...], tuple[Swatch, ...], float]:
+    """What is wrong, a sentence a row, and where the canvas ends."""
+    labels, swatches = [], []
+    for severity, text in scene.findings:
+        swatches.append(Swatch(severity, MARGIN - 8, y - 3.5))
+        for row in _rows(text, width - 26):
+            labels.append(Label(row, MARGIN + 24, y, "start", "finding"))
+            y += 15
+        y += 5
+    return tuple(labels), tuple(swatches), y
+
+
+def _rows(text: str, width: float) -> list[str]:
+    """The text in rows no wider than this."""
+    rows = [""]
+    for word in clipped(text, 400).split():
+        longer = f"{rows[-1]} {word}".strip()
+        if text_width(longer, SMALL) <= width or not rows[-1]:
+            rows[-1] = clipped(longer, int(width // SMALL)) if not rows[-1] else longer
+        else:
+            rows.append(clipped(word, int(width // SMALL)))
+    return rows

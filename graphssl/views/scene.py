@@ -107,6 +107,7 @@ class Scene:
     """A method as a drawing, not yet placed.
 
     total: the losses in the total, each with its weight. recipe: what trains it: optimizer, numbers, schedules.
+    findings: what is wrong, as severity and sentence, where that was asked for.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Scene:
     lanes: tuple[tuple[str, str], ...]
     legend: tuple[tuple[str, str], ...]
     recipe: tuple[tuple[str, Number], ...] = ()
+    findings: tuple[tuple[str, str], ...] = ()
 
     def box(self, name: str) -> Box:
         return next(box for box in self.boxes if box.name == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,15 +10,20 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
+import resvg_py
+from PIL import Image
 from test_scene import BROKEN, MOCO, SIAMESE, drawn
 
 import graphssl
 from graphssl.views import FORMATS, render
 from graphssl.views.dot import dot
 from graphssl.views.mermaid import mermaid
-from graphssl.views.svg import svg
+from graphssl.views.png import FONT, FONT_FILES, png
+from graphssl.views.svg import FONTS, svg
 
+TEXTS = sorted(set(FORMATS) - {"png"})
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</title><script>alert(1)</script>\" onload='x' & ]]> %%{init: {}}%% `b` #quot; \u202egpj.exe --> end"
 
@@ -54,7 +60,7 @@ def test_an_svg_stands_alone_and_knows_the_dark() -> None:
     assert text.count("http") == 1 and "url(" not in text and "href" not in text
 
 
-@pytest.mark.parametrize("format", sorted(FORMATS))
+@pytest.mark.parametrize("format", TEXTS)
 def test_text_of_others_stays_text(format: str) -> None:
     method = graphssl.load(hostile())
     assert method.graph is not None
@@ -100,7 +106,7 @@ def test_json_is_the_scene() -> None:
     assert {edge["kind"] for edge in found["edges"]} >= {"gradient", "data", "ema"}
 
 
-@pytest.mark.parametrize("format", sorted(FORMATS))
+@pytest.mark.parametrize("format", TEXTS)
 def test_a_graph_with_mistakes_is_rendered(format: str) -> None:
     method = graphssl.load(BROKEN)
     assert method.graph is not None
@@ -112,15 +118,16 @@ def test_a_drawing_shows_itself_and_is_saved_by_suffix(tmp_path: Path) -> None:
     assert drawing._repr_svg_().startswith("<svg ")
     for format in FORMATS:
         path = drawing.save(tmp_path / f"byol.{format}")
-        assert path.read_text(encoding="utf-8") == drawing.text(format)
+        drawn = drawing.as_(format)
+        assert path.read_bytes() == (drawn if isinstance(drawn, bytes) else drawn.encode())
 
 
 def test_a_drawing_says_which_suffixes_there_are(tmp_path: Path) -> None:
     drawing = graphssl.draw("byol")
-    with pytest.raises(ValueError, match=r"`\.tiff`; there are \.svg, \.mmd, \.dot, \.json"):
+    with pytest.raises(ValueError, match=r"`\.tiff`; there are \.svg, \.png, \.mmd, \.dot, \.json"):
         drawing.save(tmp_path / "byol.tiff")
-    with pytest.raises(ValueError, match=r"\.png are not available yet"):
-        drawing.save(tmp_path / "byol.png")
+    with pytest.raises(ValueError, match=r"\.html are not available yet"):
+        drawing.save(tmp_path / "byol.html")
     with pytest.raises(ValueError, match=r"needs one of \.svg"):
         drawing.save(tmp_path / "byol")
 
@@ -134,7 +141,7 @@ def test_two_processes_draw_the_same_bytes_and_never_import_torch() -> None:
     code = (
         "import sys, hashlib, graphssl\n"
         "drawings = [graphssl.draw(sys.argv[1]), graphssl.draw(sys.argv[2])]\n"
-        "text = ''.join(d.text(f) for d in drawings for f in ('svg', 'mmd', 'dot', 'json'))\n"
+        "text = ''.join(d.as_(f) for d in drawings for f in ('svg', 'mmd', 'dot', 'json'))\n"
         "assert 'torch' not in sys.modules\n"
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )
@@ -149,3 +156,30 @@ def test_two_processes_draw_the_same_bytes_and_never_import_torch() -> None:
         for seed in ("1", "2")
     ]
     assert len({run.stdout for run in runs}) == 1
+
+
+def test_a_png_shows_its_text_on_a_machine_without_fonts() -> None:
+    """Drawn with and without the machine's fonts, the picture is the same, and not the one without text."""
+    scene = drawn("byol")
+    text = svg(scene).replace(FONTS, f"'{FONT}', sans-serif")
+    alone = resvg_py.svg_to_bytes(svg_string=text, zoom=1.0, font_files=FONT_FILES, skip_system_fonts=True)
+    silent = resvg_py.svg_to_bytes(svg_string=text, zoom=1.0, font_files=[], skip_system_fonts=True)
+    assert png(scene, 1.0) == bytes(alone)
+    shown, empty = (np.asarray(Image.open(io.BytesIO(bytes(b))).convert("L")) for b in (alone, silent))
+    assert (shown != empty).mean() > 0.01
+
+
+def test_a_png_is_as_large_as_asked() -> None:
+    scene = drawn("byol")
+    one, two = (Image.open(io.BytesIO(png(scene, scale))).size for scale in (1.0, 2.0))
+    assert two == (2 * one[0], 2 * one[1])
+
+
+def test_sizes_are_those_of_the_built_model() -> None:
+    found = graphssl.draw("byol@cifar10", sizes=True).scene
+    [edge] = [arrow for arrow in found.edges if (arrow.source, arrow.target) == ("f", "g")]
+    assert edge.label == "2 × features[b 512]"
+    module = graphssl.compile("byol@cifar10")
+    count = sum(p.numel() for p in module.f.parameters())
+    assert found.box("f").lines[-1] == f"{count / 1e6:.3g} M parameters"
+    assert not any("parameters" in line for line in found.box("ft").lines)

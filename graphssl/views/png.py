@@ -1,0 +1,26 @@
+"""A scene as a PNG: its SVG drawn by resvg with the font that lies beside this file, the same on every machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphssl.views.scene import Scene
+from graphssl.views.svg import FONTS, svg
+
+FONT = "Liberation Sans"
+"""As wide as Helvetica; has Latin, Greek, Cyrillic, arrows and mathematical signs."""
+
+FONT_FILES = sorted(str(path) for path in (Path(__file__).parent / "fonts").glob("*.ttf"))
+
+
+def png(scene: Scene, scale: float = 2.0) -> bytes:
+    """The drawing as a PNG, `scale` pixels for each of the SVG, in the colours of the light.
+
+    Other scripts are drawn with what fonts the machine has; without them, the same bytes on every machine.
+    """
+    import resvg_py
+
+    text = svg(scene).replace(FONTS, f"'{FONT}', sans-serif")
+    ours = all(ord(sign) < 0x530 or 0x1E00 <= ord(sign) < 0x2300 for sign in text)
+    drawn = resvg_py.svg_to_bytes(svg_string=text, zoom=scale, font_files=FONT_FILES, skip_system_fonts=ours)
+    return bytes(drawn)
