@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 from graphssl.views.figure import Layout, Path, Placed
 
@@ -34,6 +35,16 @@ def points(path: Path) -> Iterator[tuple[float, float]]:
         x, y = step[-2:]
 
 
+def hull(along: list[tuple[float, float]]) -> Rectangle:
+    xs, ys = zip(*along, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def near(things: list[tuple[Any, Rectangle]], reach: Rectangle) -> list[tuple[Any, Rectangle]]:
+    """Those whose rectangle a path with this hull may touch."""
+    return [(thing, place) for thing, place in things if overlap(place, reach, -1.0)]
+
+
 def faults(layout: Layout, labels_free: bool = False) -> list[str]:
     """Everything that overlaps or sticks out. labels_free: edges must not cross labels either."""
     found = []
@@ -44,16 +55,16 @@ def faults(layout: Layout, labels_free: bool = False) -> list[str]:
         named = [layout.scene.edges[i] for i in stroke.edges]
         own = {arrow.source for arrow in named} | {arrow.target for arrow in named}
         along = list(points(stroke.path))
+        reach = hull(along)
         what = f"{named[0].source} → {named[0].target}"
-        for name, (left, top, right, bottom) in boxes:
+        for name, (left, top, right, bottom) in near(boxes, reach):
             room = 1 if name in own else 0
             if any(left + room < x < right - room and top + room < y < bottom - room for x, y in along):
                 found.append(f"edge {what} crosses {name}")
         if any(not (0 <= x <= inside[2] and 0 <= y <= inside[3]) for x, y in along):
             found.append(f"edge {what} leaves the canvas")
         if labels_free:
-            for label in layout.labels:
-                left, top, right, bottom = label.rectangle
+            for label, (left, top, right, bottom) in near([(t, t.rectangle) for t in layout.labels], reach):
                 if label.role != "legend" and any(left < x < right and top < y < bottom for x, y in along):
                     found.append(f"edge {what} crosses label {label.text}")
     texts = [(label.text, label.rectangle) for label in layout.labels]
