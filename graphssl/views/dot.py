@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from graphssl.views.escape import dot as text
 from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES
+from graphssl.views.svg import HUES, SIGNS
 
 _SHAPES = {"state": "cylinder", "total": "circle", "pure": "box"}
 _STYLES = {"gradient": "solid", "data": "dashed", "write": "dashed", "ema": "dotted", "copy": "dotted", "share": "bold"}
@@ -25,7 +25,8 @@ def _lines(scene: Scene) -> Iterator[str]:
     for box in scene.boxes:
         hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
         style = ', style="filled"' if shape != "box" else ""
-        look = f'shape={shape}{style}, color="{hue}", fillcolor="{hue}29"'
+        frame = f'color="{SIGNS[box.mark][1]}", penwidth=3' if box.mark else f'color="{hue}"'
+        look = f'shape={shape}{style}, {frame}, fillcolor="{hue}29"'
         yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"
     for arrow in scene.edges:
         yield f"  {text(arrow.source)} -> {text(arrow.target)} [{', '.join(_attributes(arrow))}];"
@@ -37,7 +38,8 @@ def _lines(scene: Scene) -> Iterator[str]:
 
 def _label(box: Box) -> str:
     badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
-    return "\n".join([box.name, *box.lines, *badges])
+    name = f"{SIGNS[box.mark][0]} {box.name}" if box.mark else box.name
+    return "\n".join([name, *box.lines, *badges])
 
 
 def _attributes(arrow: Arrow) -> Iterator[str]:
@@ -55,3 +57,5 @@ def _attributes(arrow: Arrow) -> Iterator[str]:
         yield "dir=none"
     if arrow.stops:
         yield "arrowhead=normaltee"
+    if arrow.mark:
+        yield f'color="{SIGNS[arrow.mark][1]}", penwidth=3'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from graphssl.views.escape import mermaid as text
 from graphssl.views.escape import mermaid_title
 from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES
+from graphssl.views.svg import HUES, SIGNS
 
 _SHAPES = {"state": ("[(", ")]"), "pure": ("([", "])"), "total": ("((", "))"), "source": ("[", "]")}
 _LINES = {"gradient": "-->", "data": "-.->", "write": "-.->", "ema": "-.->", "copy": "-.->", "share": "==="}
@@ -44,20 +44,29 @@ def _lines(scene: Scene) -> Iterator[str]:
         hue = HUES[{"copy": "ema", "write": "state"}.get(kind, kind)]
         if numbers:
             yield f"  linkStyle {','.join(numbers)} stroke:{hue},stroke-width:2px"
+    for mark, (_, hue, _) in SIGNS.items():
+        numbers = [str(i) for i, arrow in enumerate(scene.edges) if arrow.mark == mark]
+        if numbers:
+            yield f"  linkStyle {','.join(numbers)} stroke:{hue},stroke-width:4px"
+        if marked := [ids[box.name] for box in scene.boxes if box.mark == mark]:
+            yield f"  classDef {mark} stroke:{hue},stroke-width:4px"
+            yield f"  class {','.join(marked)} {mark}"
     for lane, _ in scene.lanes:
         yield f"  classDef {lane} fill:{HUES[lane]}29,stroke:{HUES[lane]}"
 
 
 def _label(box: Box) -> str:
     badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
-    return "<br/>".join([f"<b>{text(box.name)}</b>", *map(text, (*box.lines, *badges))])
+    name = f"{SIGNS[box.mark][0]} {box.name}" if box.mark else box.name
+    return "<br/>".join([f"<b>{text(name)}</b>", *map(text, (*box.lines, *badges))])
 
 
 def _words(arrow: Arrow) -> str:
     """What is written on an edge."""
     if arrow.number and arrow.kind == "gradient":
         return "" if arrow.number.text == "1" else f"× {arrow.number.short}"
-    known = {"ema": "EMA, m = ", "copy": "copy", "share": "same weights", "write": "write, "}
+    ema = "EMA, m = " if arrow.number else "EMA"
+    known = {"ema": ema, "copy": "copy", "share": "same weights", "write": "write, "}
     label = arrow.number.short if arrow.number else arrow.label
     words = (known.get(arrow.kind, "") + label).removesuffix(", ")
     return " ".join([*([words] if words else []), *(["(stop-grad)"] if arrow.stops else [])])

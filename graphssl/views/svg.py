@@ -32,7 +32,7 @@ _LATER = {"ema": ("#a8457f", "#e39ac2"), "write": ("#00795a", "#3fc79b"), "share
 _DASHES = {"data": "5 3.5", "write": "5 3.5", "ema": "1 4", "copy": "7 4 1 4"}
 
 
-_MARKS = {
+SIGNS = {
     "added": ("+", "#00795a", "#3fc79b"),
     "removed": ("−", "#c44601", "#ff8f57"),
     "changed": ("≠", "#7a5195", "#c9a3e0"),
@@ -130,7 +130,7 @@ def _colours(ink: dict[str, str], scheme: int) -> list[str]:
         rules.append(f".graphssl .{kind}{also} {{ stroke: {colours[scheme]}; }}")
         also = ", .graphssl .head.copy, .graphssl .number" if kind == "ema" else ""
         rules.append(f".graphssl .head.{kind}{also} {{ fill: {colours[scheme]}; }}")
-    for mark, (_, *shades) in _MARKS.items():
+    for mark, (_, *shades) in SIGNS.items():
         rules.append(f".graphssl .halo.{mark} {{ stroke: {shades[scheme]}; }}")
         rules.append(f".graphssl .disc.{mark} {{ fill: {shades[scheme]}; }}")
     rules.append(f".graphssl .sign {{ fill: {ink['ground']}; }}")
@@ -232,7 +232,7 @@ def _mark(placed: Placed) -> Iterator[str]:
     frame = _at(x - 3.5, y - 3.5, placed.width + 7, placed.height + 7)
     yield f'<rect class="halo {mark}" {frame} rx="11"/>'
     yield f'<circle class="disc {mark}" cx="{_n(x + 1)}" cy="{_n(y + 1)}" r="8"/>'
-    yield f'<text class="sign" x="{_n(x + 1)}" y="{_n(y + 5)}">{_MARKS[mark][0]}</text>'
+    yield f'<text class="sign" x="{_n(x + 1)}" y="{_n(y + 5)}">{SIGNS[mark][0]}</text>'
 
 
 def _cylinder(x: float, y: float, width: float, height: float, classes: str, ry: float = 7) -> Iterator[str]:
@@ -327,9 +327,9 @@ def _swatch(swatch: Swatch) -> str:
             return f'<polygon points="{_star(x + 17, y)}" fill="#e69f00"/>'
         case "moment":
             return f'<rect class="mark teacher" {_at(x + 4, y - 7, 28, 14)} rx="7"/>'
-        case _ if kind in _MARKS:
+        case _ if kind in SIGNS:
             disc = f'<circle class="disc {kind}" cx="{_n(x + 17)}" cy="{_n(y)}" r="8"/>'
-            return f'{disc}<text class="sign" x="{_n(x + 17)}" y="{_n(y + 4)}">{_MARKS[kind][0]}</text>'
+            return f'{disc}<text class="sign" x="{_n(x + 17)}" y="{_n(y + 4)}">{SIGNS[kind][0]}</text>'
         case "broken":
             return f'<rect class="body loss broken" {_at(x + 4, y - 7, 28, 14)} rx="4"/>'
     return line + head

@@ -70,11 +70,20 @@ def test_a_resolved_file_is_the_same_method(capsys: Any, tmp_path: Path) -> None
     assert graphssl.load(out).fingerprint == graphssl.load("byol@quick").fingerprint
 
 
-@pytest.mark.parametrize("suffix", ["svg", "mmd", "dot", "json"])
+@pytest.mark.parametrize("suffix", ["svg", "png", "mmd", "dot", "json"])
 def test_viz_writes_a_picture(suffix: str, capsys: Any, tmp_path: Path) -> None:
     file = tmp_path / f"byol.{suffix}"
     assert run(capsys, "viz", "byol", "-o", str(file))[0] == 0
     assert file.stat().st_size > 500
+
+
+def test_viz_draws_a_file_with_mistakes_when_asked(capsys: Any, tmp_path: Path) -> None:
+    file = tmp_path / "byol.svg"
+    words = ("viz", "byol", "--set", "nodes.q.in=nowhere", "-o", str(file))
+    code, _, err = run(capsys, *words)
+    assert code == 1 and "unknown-node" in err and not file.exists()
+    code, _, err = run(capsys, *words, "--with-errors")
+    assert code == 0 and "unknown-node" in err and "no such node" in file.read_text()
 
 
 def test_show_prints_nodes_shapes_and_parameters(capsys: Any) -> None:

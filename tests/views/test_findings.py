@@ -69,3 +69,10 @@ def test_every_known_defect_is_drawn_without_a_fault(file: Path) -> None:
 def test_random_methods_with_unknown_names_are_drawn_without_a_fault(seed: int) -> None:
     text = random_graph(seed).replace("in: f", "in: missing", 1).replace("op: concat", "op: conact")
     assert faults(layout(marked(text)), labels_free=True) == []
+
+
+def test_what_is_wrong_shows_in_every_kind_of_drawing() -> None:
+    drawing = graphssl.draw(graphssl.load(BROKEN), with_errors=True)
+    assert '"! h\\nnope"' in str(drawing.as_("dot")) and "penwidth=3" in str(drawing.as_("dot"))
+    assert "<b>#33; h</b>" in str(drawing.as_("mmd")) and "classDef error stroke:" in str(drawing.as_("mmd"))
+    assert '"mark": "error"' in str(drawing.as_("json"))
