@@ -18,7 +18,7 @@ class StopGrad(Pure):
     """x, with no gradient flowing back through it (SimSiam, arXiv:2011.10566, algorithm 1). Any shape."""
 
     name = "stop_grad"
-    term = "stop-gradient"
+    term = "a stop-gradient"
     x = Input("any", "any value", blocks_gradient=True)
     output = Output("any", "the same value", unit="same")
 

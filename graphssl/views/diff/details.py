@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphssl.ir.dump import shown
@@ -13,6 +13,10 @@ from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff
 from graphssl.views.diff.steps import is_steps, steps_changes
 from graphssl.views.diff.values import arrow, entries, line, value_words
 from graphssl.views.scene import Arrow, Scene, scene
+
+
+Row = tuple[str, str, str]
+"""Sign (`+`, `−`, `~`), what it is of, and what differs."""
 
 
 def described(node: Node) -> str:
@@ -82,6 +86,26 @@ def change_words(change: Change) -> Iterator[str]:
         yield f"{name} {arrow(change.old, change.new)}"
 
 
+def rewired(node: NodeDiff) -> Iterator[Row]:
+    """Inputs that come from elsewhere; ports of another op have other names, so that they are told together."""
+    inputs = [change for change in node.changes if change.part == "input"]
+    name = line(node.new or "")
+    if node.change("op"):
+        old = ", ".join(f"{c.key} {sources(c.old)}" for c in inputs if c.old is not ABSENT)
+        new = ", ".join(f"{c.key} {sources(c.new)}" for c in inputs if c.new is not ABSENT)
+        if [c.old for c in inputs if c.old is not ABSENT] != [c.new for c in inputs if c.new is not ABSENT]:
+            yield "~", name, f"{line(old) or 'nothing'} → {line(new) or 'nothing'}"
+        return
+    for change in inputs:
+        port = f"{name}.{line(change.key)}"
+        if change.old is ABSENT:
+            yield "+", port, f"takes {sources(change.new)}"
+        elif change.new is ABSENT:
+            yield "−", port, f"took {sources(change.old)}"
+        else:
+            yield "~", port, f"{sources(change.old)} → {sources(change.new)}"
+
+
 @dataclass(frozen=True)
 class ArrowDiff:
     """An edge of one method or of both, with ends named as in the second; old, new: None where it is not in it."""
@@ -140,8 +164,6 @@ def _keyed(drawn: Scene, names: Mapping[str, str]) -> dict[tuple[Any, ...], Arro
 
 
 def _moved(arrow: Arrow, source: str, target: str, into: str) -> Arrow:
-    from dataclasses import replace
-
     return replace(arrow, source=source, target=target, into=into)
 
 

@@ -14,7 +14,7 @@ from graphssl.ir.signature import Link, Op
 from graphssl.language.fields import REQUIRED
 from graphssl.language.schedule import Schedule
 from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff
-from graphssl.views.diff.steps import StepDiff, is_steps, step_diffs, views_of
+from graphssl.views.diff.steps import is_steps, views_of
 from graphssl.views.diff.values import arrow, line, listed, value_words
 
 
@@ -63,9 +63,15 @@ def _both(diff: Diff) -> Iterator[tuple[NodeDiff, Node, Node]]:
             yield node, diff.a.nodes[node.old], diff.b.nodes[node.new]
 
 
+def _taught(graph: Graph) -> set[str]:
+    """Everything that a loss is computed from."""
+    return graph.ancestors(loss.name for loss in graph.losses() if not loss.op.observer)
+
+
 def _copies(graph: Graph) -> list[Node]:
-    """Copies of trained weights that move: EMA."""
-    return [node for node in graph if issubclass(node.op, Link) and not node.op.trained and "momentum" in node.attrs]
+    """Copies of trained weights that move (EMA) and that a loss is computed from."""
+    copies = [n for n in graph if issubclass(n.op, Link) and not n.op.trained and "momentum" in n.attrs]
+    return [node for node in copies if node.name in _taught(graph)]
 
 
 def _slow_copies(diff: Diff) -> Iterator[Phrase]:
@@ -81,33 +87,54 @@ def _slow_copies(diff: Diff) -> Iterator[Phrase]:
 
 
 def _part_in_loss(graph: Graph, nodes: list[Node]) -> str:
-    """`target`: the one port of a loss at which their values arrive, or `copies`."""
+    """`target` where their values arrive at no other port of a loss, else what they are copies of."""
     after = graph.descendants(node.name for node in nodes)
     ports = {port for loss in graph.losses() for port, ref in loss.refs() if ref.node in after and not loss.op.observer}
-    return line(ports.pop()) if len(ports) == 1 else "copies"
+    of = [f"`{line(node.of.node)}`" for node in nodes if node.of]
+    return "target" if ports == {"target"} or not of else f"{'copy' if len(of) == 1 else 'copies'} of {listed(of)}"
 
 
 def _targets(diff: Diff) -> Iterator[Phrase]:
     """What takes the place of a slow or fixed copy before a loss."""
-    for node, old, new in _both(diff):
-        if not (issubclass(old.op, Link) and not old.op.trained) or new.op is old.op:
-            continue
-        taken = [p for n, p in diff.b.consumers(new.name) if n.kind == "loss"]
-        role = f"its {line(taken[0])}" if taken else f"`{line(new.name)}`"
-        yield Phrase("clause", f"{role} is {_origin(diff.b, new)}")
+    for _, old, new in _both(diff):
+        if _fixed(old) and new.kind == "pure":
+            taken = [port for node, port in diff.b.consumers(new.name) if node.kind == "loss"]
+            role = f"the {line(taken[0])}" if taken else f"`{line(new.name)}`"
+            yield Phrase("clause", f"{role} is {_origin(diff.b, new)}")
+    copies = [new for _, old, new in _both(diff) if new.op is not old.op and _fixed(old) and _fixed(new) and new.of]
+    if copies and not _copies(diff.b):
+        random = " with random weights" if all(node.attrs.get("init") == "random" for node in copies) else ""
+        of = listed([f"`{line(node.of.node)}`" for node in copies if node.of])
+        yield Phrase("clause", f"the {_part_in_loss(diff.b, copies)} is {term(copies[0].op)} of {of}{random}")
+    frozen = [node for node in _come(diff, "module", "link") if _frozen(node) and node.name in _taught(diff.b)]
+    if frozen and not any(map(_frozen, diff.a)):
+        what = f"a frozen {bare(frozen[0].signature)}{_arch(frozen[0])}"
+        gone = _copies(diff.a) and not _copies(diff.b)
+        role = _part_in_loss(diff.b, frozen)
+        yield Phrase("clause", f"the {role} comes from {what}") if gone else Phrase("with", what)
+
+
+def _fixed(node: Node) -> bool:
+    return issubclass(node.op, Link) and not node.op.trained
+
+
+def _frozen(node: Node) -> bool:
+    """Weights that never move."""
+    return bool(node.attrs.get("frozen")) or (_fixed(node) and "momentum" not in node.attrs)
+
+
+def _arch(node: Node) -> str:
+    return f" ({line(str(node.attrs['arch']))})" if "arch" in node.attrs else ""
 
 
 def _origin(graph: Graph, node: Node) -> str:
-    """A node in words: `the online projection itself behind a stop-gradient`."""
-    flows = any(edge.grad for edge in node.outputs.values())
-    if node.kind == "pure":
-        before = next((ref.node for _, ref in node.refs()), "")
-        trained = before in graph.nodes and any(edge.grad for edge in graph.nodes[before].outputs.values())
-        what = f"the {'trained' if trained else 'same'} network's own `{line(before)}`"
-        return f"{what}, with gradient" if flows else f"{what} behind {the(node.op)}" if "grad" in node.op.name else what
-    if node.of:
-        return f"{term(node.op)} of `{line(node.of.node)}`"
-    return f"a frozen {bare(node.op)}" if node.attrs.get("frozen") else term(node.op)
+    """What a node without weights passes on: `the trained network itself (`g`) behind a stop-gradient`."""
+    before = next((ref.node for _, ref in node.refs()), "")
+    trained = before in graph.nodes and any(edge.grad for edge in graph.nodes[before].outputs.values())
+    what = f"the trained network itself (`{line(before)}`)" if trained else f"`{line(before)}`"
+    if not trained:
+        return what
+    return f"{what}, with gradient" if any(e.grad for e in node.outputs.values()) else f"{what} behind {term(node.op)}"
 
 
 def _losses(diff: Diff) -> Iterator[Phrase]:
@@ -120,7 +147,7 @@ def _losses(diff: Diff) -> Iterator[Phrase]:
             yield Phrase("with", _new_loss(diff, node))
     for node in _gone(diff, "loss"):
         if not node.op.observer:
-            yield Phrase("without", the(node.op) if _sole(diff.a, node) else f"`{line(node.name)}`, {term(node.op)}")
+            yield Phrase("without", the(node.op) if _sole(diff.a, node) else f"the {bare(node.op)} `{line(node.name)}`")
 
 
 def _sole(graph: Graph, node: Node) -> bool:
@@ -130,11 +157,20 @@ def _sole(graph: Graph, node: Node) -> bool:
 def _new_loss(diff: Diff, node: Node) -> str:
     before = sum(other.op is node.op for other in diff.a)
     what = f"{'another' if before > 1 else 'a second'} {bare(node.op)}" if before else term(node.op)
+    through = next((f" through {_shared(diff, ref.node)}" for _, ref in node.refs() if _shared(diff, ref.node)), "")
     kinds = dict.fromkeys(value.kind for edge in node.given.values() for value in edge.values)
     masked = any(_from_masks(diff.b, ref.node) for _, ref in node.refs())
     where = " on masked patches" if masked else f" on {line(next(iter(kinds)))}" if kinds and before else ""
     weight = node.attrs.get("weight", 1.0)
-    return f"{what}{where}" + (f" (weight {value_words(weight)})" if weight != 1.0 else "")
+    return f"{what}{where}{through}" + (f" (weight {value_words(weight)})" if weight != 1.0 else "")
+
+
+def _shared(diff: Diff, name: str) -> str:
+    """`the shared projector `g``: a call of weights that both methods have, or nothing."""
+    node = diff.b.nodes.get(name)
+    if node is None or not node.shares or node.of is None or node.of.node not in diff.matched.values():
+        return ""
+    return f"the shared {bare(node.signature)} `{line(node.of.node)}`" if not _fixed(diff.b.module_of(node)) else ""
 
 
 def _from_masks(graph: Graph, name: str) -> bool:
@@ -159,16 +195,39 @@ def _sources(diff: Diff) -> Iterator[Phrase]:
 
 def _nodes(diff: Diff) -> Iterator[Phrase]:
     """State, heads and other ops that came or went; what only serves a new loss goes without saying."""
-    served = _serving(diff.b, _come(diff, "loss"), [n for n in diff.b.losses() if n not in _come(diff, "loss")])
+    losses = _come(diff, "loss")
+    served = _serving(diff.b, losses, [loss for loss in diff.b.losses() if loss not in losses])
     for node in _gone(diff, "state", "module"):
         if node.op not in {other.op for other in diff.b}:
             yield Phrase("without", the(node.op))
     for _, old, new in _both(diff):
-        if new.op is not old.op and new.kind != "loss" and not issubclass(old.op, Link):
-            yield Phrase("with", f"{term(new.op)} in place of {the(old.op)}")
-    for node in _come(diff, "state", "module", "pure"):
+        if new.op is not old.op and new.kind != "loss" and "link" not in (old.kind, new.kind):
+            yield _replaced(old, new)
+    for node in _come(diff, "state", "module"):
         if node.name not in served and node.op not in {other.op for other in diff.a}:
             yield Phrase("with", term(node.op) + _sizes(node))
+    own = [new for _, old, new in _both(diff) if old.shares and new.kind == "module"]
+    if own:
+        yield Phrase("with", f"{term(own[0].op)} of its own for {listed([f'`{line(node.name)}`' for node in own])}")
+    for _, old, new in _both(diff):
+        if new.shares and old.kind == "module" and new.of:
+            yield Phrase("with", f"`{line(new.name)}` sharing the weights of `{line(new.of.node)}`")
+
+
+def _replaced(old: Node, new: Node) -> Phrase:
+    """One op in place of another; the identity is none."""
+    if new.op.name == "identity":
+        return Phrase("without", the(old.op))
+    return Phrase("with", term(new.op) + (_sizes(new) if old.op.name == "identity" else f" in place of {the(old.op)}"))
+
+
+def _tensors(diff: Diff) -> Iterator[Phrase]:
+    """Ops without weights that came."""
+    new = [*_come(diff, "loss"), *(new for _, old, new in _both(diff) if new.kind == "loss" and new.op is not old.op)]
+    served = _serving(diff.b, new, [loss for loss in diff.b.losses() if loss not in new])
+    for node in _come(diff, "pure"):
+        if node.name not in served and node.op not in {other.op for other in diff.a}:
+            yield Phrase("with", term(node.op))
 
 
 def _serving(graph: Graph, losses: list[Node], others: list[Node]) -> set[str]:
@@ -187,10 +246,10 @@ def _sizes(node: Node) -> str:
 def _symmetry(diff: Diff) -> Iterator[Phrase]:
     """A loss that goes both ways between views, or does no longer."""
     for _, old, new in _both(diff):
-        if new.kind == "loss" and old.kind == "loss" and "query" in {*new.inputs, "query"}:
+        if "pairs" in old.attrs and "pairs" in new.attrs:
             before, after = _two_ways(old), _two_ways(new)
-            if before != after and "pairs" in old.attrs and "pairs" in new.attrs:
-                yield Phrase("with", "the loss taken both ways between views" if after else "the loss taken one way only")
+            if before != after:
+                yield Phrase("with", "the loss symmetrised over views" if after else "the loss taken one way only")
 
 
 def _two_ways(loss: Node) -> bool:
@@ -206,7 +265,8 @@ def _heads(diff: Diff) -> Iterator[Phrase]:
             before, after = len(change.old), len(change.new)
             name = bare(new.op)
             if before == after:
-                yield Phrase("with", f"{name} widths {arrow(change.old, change.new)}")
+                new_widths, old_widths = value_words(change.new), value_words(change.old)
+                yield Phrase("with", f"a {name} of widths {new_widths} in place of {old_widths}")
             else:
                 yield Phrase("with", f"{_layers(after, name)} in place of the {_depth(before)} one")
 
@@ -227,51 +287,59 @@ def _encoders(diff: Diff) -> Iterator[Phrase]:
 
 
 def _numbers(diff: Diff) -> Iterator[Phrase]:
-    """Numbers that each step uses (temperature, momentum, weight) and required sizes."""
+    """Numbers that each step uses (temperature, momentum, weight), required sizes, and widths."""
     for node, old, new in _both(diff):
         for change in node.changes:
-            if change.part != "attribute" or change.key in ("dims", "arch") or new.op is not old.op:
-                continue
-            if ABSENT in (change.old, change.new) or not _is_news(new, change):
-                continue
-            yield Phrase("with", _number(new, change))
+            if change.part == "attribute" and change.key not in ("dims", "arch") and new.op is old.op and not new.op.observer:
+                if ABSENT not in (change.old, change.new) and (_is_news(diff, new, change) or _is_width(old, new, change)):
+                    yield Phrase("with", _number(new, change))
 
 
-def _is_news(node: Node, change: Change) -> bool:
-    declared = node.op.attrs.get(change.key) or node.signature.attrs.get(change.key)
-    if declared is None or (issubclass(node.op, Link) and change.key not in node.op.attrs):
+def _is_news(diff: Diff, node: Node, change: Change) -> bool:
+    declared = node.op.attrs.get(change.key)
+    if declared is None or is_steps(change.old):
         return False
+    if change.key == "weight":
+        return len([loss for loss in diff.b.losses() if not loss.op.observer]) > 1
     numbers = all(isinstance(v, (int, float, Schedule)) and not isinstance(v, bool) for v in (change.old, change.new))
-    return declared.default is REQUIRED or (numbers and (declared.role in ("call", "commit") or change.key == "weight"))
+    return declared.default is REQUIRED or (numbers and declared.role in ("call", "commit"))
+
+
+def _is_width(old: Node, new: Node, change: Change) -> bool:
+    """Whether the attribute is the width of what the node gives."""
+    if change.key not in new.op.attrs or not isinstance(change.new, int):
+        return False
+    widths = [{v.axes[-1] for e in n.outputs.values() for v in e.values if v.axes} for n in (old, new)]
+    return change.old in widths[0] and change.new in widths[1]
 
 
 def _number(node: Node, change: Change) -> str:
-    key = line(change.key)
-    of = {"link": "EMA ", "loss": "", "source": f"{bare(node.op)} "}.get(node.kind, f"{bare(node.op)} ")
-    return f"{of}{key} {arrow(change.old, change.new)}"
+    """`temperature 0.07 → 0.2`; of two schedules, the end that differs; nothing where only their course does."""
+    kind = {"link": "EMA ", "loss": ""}.get(node.kind, f"{bare(node.op)} ")
+    name = f"{kind}{line(change.key)}"
+    old, new = change.old, change.new
+    if not (isinstance(old, Schedule) and isinstance(new, Schedule)):
+        return f"{name} {arrow(old, new)}"
+    if (old.first, old.last) == (new.first, new.last):
+        return ""
+    if old.last == new.last:
+        return f"{name} starting at {new.first:g} in place of {old.first:g}"
+    return f"{name} {old.first:g} to {old.last:g} → {new.first:g} to {new.last:g}"
 
 
 def _augmentation(diff: Diff) -> Iterator[Phrase]:
-    """Steps that came or went in any view (a step of probability 0 is none)."""
-    added: dict[str, None] = {}
-    removed: dict[str, None] = {}
-    for _, old, new in _both(diff):
-        for step in _steps(old, new):
-            {"added": added, "removed": removed}.get(step.change, {})[step.name] = None
-    added, removed = ({k: None for k in x if k not in y} for x, y in ((added, removed), (removed, added)))
-    if added:
-        yield Phrase("with", f"{listed(list(map(line, added)))} added to the augmentation")
-    if removed:
-        yield Phrase("with", f"no {' or '.join(map(line, removed))} in the augmentation")
+    """Steps that no view had before, or that none has now (a step of probability 0 is none)."""
+    old, new = _live_steps(diff.a), _live_steps(diff.b)
+    if added := [line(name) for name in new if old and name not in old]:
+        yield Phrase("with", f"{listed(added)} added to the augmentation")
+    if removed := [line(name) for name in old if new and name not in new]:
+        yield Phrase("with", f"{listed(removed)} removed from the augmentation")
 
 
-def _steps(old: Node, new: Node) -> Iterator[StepDiff]:
-    for key in ("steps", "views"):
-        before, after = old.attrs.get(key), new.attrs.get(key)
-        if is_steps(before) and is_steps(after):
-            for x, y in zip(views_of(before or ()), views_of(after or ())):
-                live = [{k: v for k, v in z.items() if not (isinstance(v, dict) and v.get("p") == 0)} for z in (x, y)]
-                yield from step_diffs(*live)
+def _live_steps(graph: Graph) -> dict[str, None]:
+    lists = [node.attrs.get(key) for node in graph.sources() for key in ("steps", "views")]
+    views = [view for steps in lists if is_steps(steps) for view in views_of(steps or ())]
+    return {k: None for view in views for k, v in view.items() if not (isinstance(v, dict) and v.get("p") == 0)}
 
 
 def _recipe(diff: Diff) -> Iterator[Phrase]:
@@ -288,8 +356,8 @@ def _recipe(diff: Diff) -> Iterator[Phrase]:
         yield Phrase("with", f"{new.epochs:g} epochs in place of {old.epochs:g}")
     if old.batch_size != new.batch_size:
         yield Phrase("with", f"batch size {new.batch_size} in place of {old.batch_size}")
-    if old.lr_base != new.lr_base or old.lr_per != new.lr_per or old.lr_scale != new.lr_scale:
-        yield Phrase("with", f"peak learning rate {arrow(old.peak_lr(), new.peak_lr())}" if old.peak_lr() != new.peak_lr() else "")
+    if old.peak_lr() != new.peak_lr():
+        yield Phrase("with", f"peak learning rate {arrow(old.peak_lr(), new.peak_lr())}")
     if old.weight_decay != new.weight_decay:
         yield Phrase("with", f"weight decay {arrow(old.weight_decay, new.weight_decay)}")
 
@@ -310,14 +378,15 @@ def _shape(schedule: Schedule) -> str:
 RULES: tuple[Callable[[Diff], Iterator[Phrase]], ...] = (
     _slow_copies,
     _targets,
-    _losses,
     _sources,
+    _losses,
     _nodes,
     _symmetry,
     _heads,
     _encoders,
     _augmentation,
     _numbers,
+    _tensors,
     _recipe,
 )
 """All rules; what an earlier one says matters more."""

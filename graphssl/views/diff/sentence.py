@@ -25,9 +25,7 @@ def sentence(diff: Diff) -> str:
 def _joined(kept: list[Phrase], more: bool) -> str:
     without, clauses, having = ([p.text for p in kept if p.form == form] for form in ("without", "clause", "with"))
     found = f" without {listed(without)}" if without else ""
-    if clauses:
-        found += f": {', and '.join(clauses)}"
+    found += f"{':' if without else ', where'} {' and '.join(clauses)}" if clauses else ""
     if having:
-        having += ["smaller changes below"] if more else []
-        found += f"{'; it has' if clauses else ' and with' if without and len(having) < 3 else ', and with' if without else ' with'} {listed(having)}"
-    return found
+        found += ("; with " if clauses else ", and with " if without else " with ") + listed(having)
+    return found + (", among smaller changes" if more else "")

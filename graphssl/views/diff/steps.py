@@ -82,7 +82,7 @@ def step_diffs(old: dict[str, Any], new: dict[str, Any]) -> Iterator[StepDiff]:
             yield StepDiff(name, "changed", arrow(old[name], new[name]))
     mine, theirs = [n for n in old if n in new], [n for n in new if n in old]
     if mine != theirs:
-        yield StepDiff("order", "order", f"{', '.join(mine)} → {', '.join(theirs)}")
+        yield StepDiff("in the order", "order", ", ".join(new))
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff
-from graphssl.views.diff.details import arrow_diffs, attributes, change_words, described, op_words, sources, total_words
+from graphssl.views.diff.details import (
+    Row,
+    arrow_diffs,
+    attributes,
+    change_words,
+    described,
+    op_words,
+    rewired,
+    total_words,
+)
 from graphssl.views.diff.sentence import sentence
-from graphssl.views.diff.values import arrow, line, listed, value_words
-
-SIGNS = {"added": "+", "removed": "−", "changed": "~"}
-Row = tuple[str, str, str]
-"""Sign, what it is of, and what differs."""
+from graphssl.views.diff.values import arrow, line, value_words
 
 
 def text(diff: Diff) -> str:
@@ -37,20 +42,26 @@ def sections(diff: Diff) -> list[tuple[str, list[Row]]]:
         ("renamed", list(_renamed(diff))),
     ]
     found = [(title, rows) for title, rows in found if rows]
-    return found or [("order", list(_order(diff)))]
+    return found or [("order", list(_order(diff, "nodes")))]
 
 
 def _alike(rows: Sequence[Row]) -> list[Row]:
-    """Rows that say the same of several things as one row."""
+    """Rows that say the same of several things as one, and next to each other what is said of the same things."""
     groups: dict[tuple[str, str], list[str]] = {}
     for sign, of, what in rows:
         groups.setdefault((sign, what), []).append(of)
-    return [(sign, ", ".join(of), what) for (sign, what), of in groups.items()]
+    joined: dict[str, list[Row]] = {}
+    for (sign, what), of in groups.items():
+        joined.setdefault(", ".join(of), []).append((sign, ", ".join(of), what))
+    return [row for group in joined.values() for row in group]
 
 
 def _aligned(rows: Sequence[Row]) -> list[str]:
+    """Lines in columns; a name is not repeated below itself."""
     width = min(24, max(len(of) for _, of, _ in rows))
-    return [f"  {sign} {of:<{width}}  {what}".rstrip() for sign, of, what in rows]
+    before = [("", ""), *((sign, of) for sign, of, _ in rows)]
+    again = [(sign, of) == last for (sign, of, _), last in zip(rows, before)]
+    return [f"  {s} {'' if same else of:<{width}}  {what}".rstrip() for (s, of, what), same in zip(rows, again)]
 
 
 def _nodes(diff: Diff) -> Iterator[Row]:
@@ -78,36 +89,18 @@ def _attributes(diff: Diff) -> Iterator[Row]:
 
 def _edges(diff: Diff) -> Iterator[Row]:
     """Inputs of nodes in both methods that come from elsewhere."""
-    for node in diff.nodes:
-        inputs = [change for change in node.changes if change.part == "input"]
-        if node.mark == "changed":
-            yield from _rewired(line(node.new or ""), inputs, bool(node.change("op")))
-
-
-def _rewired(name: str, inputs: Sequence[Change], other_op: bool) -> Iterator[Row]:
-    gone = [c for c in inputs if c.new is ABSENT]
-    come = [c for c in inputs if c.old is ABSENT]
-    if other_op and gone and come:  # ports of another op have other names
-        if [c.old for c in gone] != [c.new for c in come]:
-            old, new = (", ".join(f"{c.key} {sources(v)}" for c, v in pairs) for pairs in (
-                [(c, c.old) for c in gone], [(c, c.new) for c in come]))  # fmt: skip
-            yield "~", name, f"{line(old)} → {line(new)}"
-        inputs = [c for c in inputs if c not in gone and c not in come]
-    for change in inputs:
-        port = f"{name}.{line(change.key)}"
-        if change.old is ABSENT:
-            yield "+", port, f"takes {sources(change.new)}"
-        elif change.new is ABSENT:
-            yield "−", port, f"took {sources(change.old)}"
-        else:
-            yield "~", port, f"{sources(change.old)} → {sources(change.new)}"
+    yield from (row for node in diff.nodes if node.mark == "changed" for row in rewired(node))
 
 
 def _gradient(diff: Diff) -> Iterator[Row]:
+    """Edges where gradient flows no longer, or now does, and where a node that became another op stops it."""
+    became = {node.new for node in diff.nodes if node.old and node.new and node.change("op")}
     for each in arrow_diffs(diff):
         for note in each.notes:
             if "gradient" in note and each.new:
                 yield "~", line(f"{each.new.source} → {each.new.target}"), note
+        if each.old is None and each.new and each.new.stops and each.new.target in became:
+            yield "+", line(f"{each.new.source} → {each.new.target}"), "gradient stops"
 
 
 def _losses(diff: Diff) -> Iterator[Row]:
@@ -137,6 +130,7 @@ def _recipe(diff: Diff) -> Iterator[Row]:
         return
     yield from (_one(change, line(change.key)) for change in recipe)
     yield from _groups(diff)
+    yield from _order(diff, "groups")
 
 
 def _groups(diff: Diff) -> Iterator[Row]:
@@ -159,13 +153,13 @@ def _groups(diff: Diff) -> Iterator[Row]:
 
 def _renamed(diff: Diff) -> Iterator[Row]:
     """Nodes whose name alone differs, or differs besides."""
-    pairs = [f"{line(n.old or '')} → {line(n.new or '')}" for n in diff.nodes if n.renamed]
+    pairs = [f"{line(n.old or '')} → {line(n.new or '')}" for n in diff.nodes if n.renamed and not n.change("op")]
     if pairs:
-        yield "~", listed(pairs) if len(pairs) < 3 else ", ".join(pairs), ""
+        yield "~", ", ".join(pairs), ""
 
 
-def _order(diff: Diff) -> Iterator[Row]:
-    """Where things stand; it follows from other changes, or is the only one."""
+def _order(diff: Diff, key: str) -> Iterator[Row]:
+    """Where things stand. That of nodes follows from other changes, or is the only one."""
     for change in diff.method:
-        if change.part == "order":
-            yield "~", change.key, f"{', '.join(map(line, change.old))} → {', '.join(map(line, change.new))}"
+        if (change.part, change.key) == ("order", key):
+            yield "~", f"order of {key}", " → ".join(", ".join(map(line, names)) for names in (change.old, change.new))
