@@ -7,6 +7,7 @@ stand in columns only and edges change height between columns only, so no edge c
 from __future__ import annotations
 
 from dataclasses import replace
+from textwrap import wrap
 
 from graphssl.views.describe import clipped
 from graphssl.views.figure import Label, Layout, Swatch, moved
@@ -28,7 +29,7 @@ def layout(scene: Scene) -> Layout:
     routes = Routes(scene, found, sizes, ys, spans)
     routes.run()
     titles = _titles(scene)
-    top = MARGIN + 44 - routes.top
+    top = MARGIN + 44 + 15 * (len(titles) - 2) - routes.top
     body = max(routes.right, max((label.rectangle[2] for label in titles), default=0.0) - MARGIN, 380.0)
     legend, swatches, height = _legend(scene, body, routes.bottom + top + 30)
     dx, dy = MARGIN + max(0.0, (body - routes.right) / 2), top
@@ -52,10 +53,11 @@ def layout(scene: Scene) -> Layout:
 
 
 def _titles(scene: Scene) -> tuple[Label, ...]:
-    under = " · ".join(part for part in (scene.name, scene.paper) if part)
+    """The title, and below it name and paper, or what else there is to say, on up to four lines."""
+    under = wrap(" · ".join(part for part in (scene.name, scene.paper) if part), 120, max_lines=4, placeholder="…")
     return (
         Label(clipped(scene.title, 90), MARGIN, MARGIN + 13, "start", "title", NAME + 3),
-        Label(clipped(under, 120), MARGIN, MARGIN + 30, "start", "subtitle", LINE),
+        *(Label(text, MARGIN, MARGIN + 30 + 15 * i, "start", "subtitle", LINE) for i, text in enumerate(under or [""])),
     )
 
 

@@ -127,8 +127,9 @@ class ArrowDiff:
         if self.old is None or self.new is None:
             return ()
         found = []
-        if (flow := _flow(self.old), _flow(self.new))[0] != flow[1]:
-            found.append(f"{flow[0]} → {flow[1]}")
+        flow = _flow(self.old), _flow(self.new)
+        if flow[0] != flow[1]:
+            found.append(" → ".join(flow))
         texts = [arrow.number.text if arrow.number else "none" for arrow in (self.old, self.new)]
         if texts[0] != texts[1]:
             found.append(f"{'momentum' if self.new.kind == 'ema' else 'weight'} {texts[0]} → {texts[1]}")

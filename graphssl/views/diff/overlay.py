@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from graphssl.views.describe import packed
-from graphssl.views.diff.compare import Diff, NodeDiff, merged_order
-from graphssl.views.diff.details import ArrowDiff, arrow_diffs, attributes, op_words, rewired, total_words
+from graphssl.views.describe import clipped
+from graphssl.views.diff.compare import Change, Diff, NodeDiff, merged_order
+from graphssl.views.diff.details import ArrowDiff, arrow_diffs, attributes, change_words, op_words, rewired, total_words
 from graphssl.views.diff.sentence import sentence
+from graphssl.views.diff.steps import is_steps, steps_brief
 from graphssl.views.diff.values import line
 from graphssl.views.scene import LANES, TOTAL, Arrow, Box, Scene, legend_of, scene
+
+WIDE = 32
+"""Characters that a line of a changed box holds."""
 
 
 def diff_scenes(diff: Diff) -> tuple[Scene, Scene, Scene]:
@@ -91,22 +95,36 @@ def _merged_boxes(diff: Diff, a: Scene, b: Scene, names: Mapping[str, str]) -> I
     before, after = _marks(diff, old=True), _marks(diff, old=False)
     for was, now in [*merged_order(diff.a, diff.b, diff.matched), (TOTAL, TOTAL)]:
         if now in new:
-            yield _changed(new[now], old.get(was or ""), *after.get(now, ("", ())))
+            yield _changed(diff, new[now], old.get(was or ""), *after.get(now, ("", ())))
         elif was in old and now is None:
             yield _removed(old[was], names, *before.get(was, ("removed", ())))
         elif was in old:
             yield _marked(old[was], "removed", ("removed",))
 
 
-def _changed(box: Box, old: Box | None, mark: str, notes: tuple[str, ...]) -> Box:
-    """A box of `b` with the ports that only `a` uses, and the first changes in place of its attributes."""
+def _changed(diff: Diff, box: Box, old: Box | None, mark: str, notes: tuple[str, ...]) -> Box:
+    """A box of `b` with the ports that only `a` uses, and what changed in place of its attributes."""
     inputs = (*box.inputs, *(port for port in (old.inputs if old else ()) if port not in box.inputs))
-    if mark != "changed" or box.name == TOTAL:
-        return replace(box, inputs=inputs, mark=mark, notes=notes)
-    first = notes[0] if old and old.op != box.op else ""
-    what = first or box.lines[0]
-    lines = packed([note for note in notes if note != first and ": " not in note and "called" not in note])
-    return replace(box, inputs=inputs, mark=mark, notes=notes, lines=(what, *lines))
+    lines = box.lines
+    if mark == "changed" and old and box.name != TOTAL:
+        node = next(node for node in diff.nodes if node.new == box.name)
+        phrases = [phrase for change in node.changes if change.part == "attribute" for phrase in _brief(change)]
+        what = op_words(diff, node) or box.lines[0]
+        lines = (what, *_packed(phrases)) if phrases or node.change("op") else (what, *box.lines[1:])
+        lines = (what,) if node.change("op") else lines
+    return replace(box, inputs=inputs, mark=mark, notes=notes, lines=lines)
+
+
+def _brief(change: Change) -> Iterable[str]:
+    if is_steps(change.old) and is_steps(change.new):
+        return map(line, steps_brief(change.old, change.new))
+    return change_words(change)
+
+
+def _packed(phrases: list[str], lines: int = 4) -> tuple[str, ...]:
+    """A phrase a line, as many as fit."""
+    shown = [clipped(phrase, WIDE) for phrase in phrases]
+    return (*shown[: lines - 1], f"and {len(shown) - lines + 1} more") if len(shown) > lines else tuple(shown)
 
 
 def _removed(box: Box, names: Mapping[str, str], mark: str, notes: tuple[str, ...]) -> Box:

@@ -61,6 +61,15 @@ def steps_changes(old: Sequence[Any], new: Sequence[Any]) -> Iterator[str]:
         yield f"view {i}: {', '.join(view)}"
 
 
+def steps_brief(old: Sequence[Any], new: Sequence[Any]) -> list[str]:
+    """Which steps differ, in the fewest words: `+ blur`, `− solarize`, `crop, jitter changed`."""
+    found = [step for a, b in zip(views_of(old), views_of(new)) for step in step_diffs(a, b)]
+    names = {kind: list(dict.fromkeys(s.name for s in found if s.change == kind)) for kind in ("added", "removed")}
+    changed = list(dict.fromkeys(step.name for step in found if step.change == "changed"))
+    signed = [f"{sign} {name}" for sign, kind in (("+", "added"), ("−", "removed")) for name in names[kind]]
+    return [*signed, *([f"{', '.join(changed)} changed"] if changed else [])] or ["reordered"]
+
+
 def _said(step: StepDiff) -> str:
     match step.change:
         case "added" | "removed":

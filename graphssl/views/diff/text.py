@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from graphssl.ir.dump import shown
+from graphssl.language.train import GROUP_FIELDS
 from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff
 from graphssl.views.diff.details import (
     Row,
@@ -144,11 +146,16 @@ def _groups(diff: Diff) -> Iterator[Row]:
         if whole:
             added = changes[0].old is ABSENT
             told = [(c.key.rpartition(".")[2], c.new if added else c.old) for c in changes]
-            said = [f"{key} {value_words(v)}" for key, v in told if v not in (None, (), False, "no_grad")]
+            said = [f"{key} {value_words(v)}" for key, v in told if not _usual(key, v)]
             yield "+" if added else "−", f"group {line(name)}", ", ".join(said)
         else:
             fields = [Change(c.part, c.key.rpartition(".")[2], c.old, c.new) for c in changes]
             yield "~", f"group {line(name)}", ", ".join(p for field in fields for p in change_words(field))
+
+
+def _usual(key: str, value: object) -> bool:
+    """Whether a rule says nothing by this field."""
+    return shown(value) == shown(GROUP_FIELDS[key].default)
 
 
 def _renamed(diff: Diff) -> Iterator[Row]:
