@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -61,6 +62,7 @@ train: {optimizer: {name: adamw, betas: [0.9, 0.95]}, lr: 1e-3, epochs: 10, batc
 """
 
 
+@functools.cache
 def graph(method: str) -> Graph:
     return graphssl.load(method).checked_graph()
 

@@ -196,9 +196,7 @@ def _changes(old: Mapping[tuple[str, str], Any], new: Mapping[tuple[str, str], A
     return tuple(Change(*key, x, y) for key, x, y in pairs if x is ABSENT or y is ABSENT or shown(x) != shown(y))
 
 
-def _method_changes(
-    a: Graph, b: Graph, matched: Mapping[str, str], names: Mapping[str, str]
-) -> Iterable[Change]:
+def _method_changes(a: Graph, b: Graph, matched: Mapping[str, str], names: Mapping[str, str]) -> Iterable[Change]:
     yield from _changes(method_facts(a, names), method_facts(b, {}))
     yield from _order("nodes", list(matched.values()), [name for name in b.nodes if name in set(matched.values())])
     mine = [group.name for group in a.train.groups] if a.train else []

@@ -14,7 +14,6 @@ from graphssl.views.diff.steps import is_steps, steps_changes
 from graphssl.views.diff.values import arrow, entries, line, value_words
 from graphssl.views.scene import Arrow, Scene, scene
 
-
 Row = tuple[str, str, str]
 """Sign (`+`, `−`, `~`), what it is of, and what differs."""
 
@@ -22,7 +21,9 @@ Row = tuple[str, str, str]
 def described(node: Node) -> str:
     """`ema of g, momentum 0.999, in ft`: a node that is in one method only."""
     what = f"{node.op.name} of {node.of}" if node.of else node.op.name
-    given = [f"{key} {value_words(v)}" for key, v in node.attrs.items() if not is_steps(v) and not _default(node, key, v)]
+    given = [
+        f"{key} {value_words(v)}" for key, v in node.attrs.items() if not is_steps(v) and not _default(node, key, v)
+    ]
     inputs = [sources(tuple(map(str, refs))) for refs in node.inputs.values()]
     return line(", ".join([what, *given, *([f"in {', '.join(inputs)}"] if inputs else [])]))
 
@@ -90,7 +91,8 @@ def rewired(node: NodeDiff) -> Iterator[Row]:
     """Inputs that come from elsewhere; ports of another op have other names, so that they are told together."""
     inputs = [change for change in node.changes if change.part == "input"]
     name = line(node.new or "")
-    if node.change("op"):
+    others = any(ABSENT in (change.old, change.new) for change in inputs)
+    if node.change("op") and others:
         old = ", ".join(f"{c.key} {sources(c.old)}" for c in inputs if c.old is not ABSENT)
         new = ", ".join(f"{c.key} {sources(c.new)}" for c in inputs if c.new is not ABSENT)
         if [c.old for c in inputs if c.old is not ABSENT] != [c.new for c in inputs if c.new is not ABSENT]:
@@ -175,5 +177,9 @@ def total_words(graph: Graph, names: Mapping[str, str]) -> str:
         weight = value_words(node.attrs.get("weight", 1.0))
         name = line(names.get(node.name, node.name))
         observed = node.op.observer
-        terms += [] if observed else [name if weight == "1" else f"({weight}) · {name}" if " " in weight else f"{weight} · {name}"]
+        terms += (
+            []
+            if observed
+            else [name if weight == "1" else f"({weight}) · {name}" if " " in weight else f"{weight} · {name}"]
+        )
     return " + ".join(terms)

@@ -40,4 +40,6 @@ def _change(change: Change) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     """The value as JSON; schedules and lengths as they are written."""
-    return standard.loads(standard.dumps(value, default=lambda v: str(v) if isinstance(v, (Schedule, Duration)) else shown(v)))
+    return standard.loads(
+        standard.dumps(value, default=lambda v: str(v) if isinstance(v, (Schedule, Duration)) else shown(v))
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from graphssl.views.diff.compare import Diff
-from graphssl.views.diff.phrases import Phrase, phrases
+from graphssl.views.diff.phrases import phrases
 from graphssl.views.diff.values import line, listed
+from graphssl.views.diff.vocabulary import Phrase
 
 MOST = 7
 """Phrases that a sentence holds; the details hold the rest."""

@@ -53,8 +53,8 @@ def _alike(rows: Sequence[Row]) -> list[Row]:
     for sign, of, what in rows:
         groups.setdefault((sign, what), []).append(of)
     joined: dict[str, list[Row]] = {}
-    for (sign, what), of in groups.items():
-        joined.setdefault(", ".join(of), []).append((sign, ", ".join(of), what))
+    for (sign, what), names in groups.items():
+        joined.setdefault(", ".join(names), []).append((sign, ", ".join(names), what))
     return [row for group in joined.values() for row in group]
 
 

@@ -10,6 +10,7 @@ from graphssl.language.schedule import Duration, Piece, Schedule
 from graphssl.views.diff.compare import ABSENT
 from graphssl.views.escape import clean
 
+
 def line(text: str) -> str:
     """Text of a file as one line that a terminal shows as it is."""
     return " ".join(clean(text).split())
