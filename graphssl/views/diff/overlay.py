@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from graphssl.language.schedule import Schedule
 from graphssl.views.describe import clipped
 from graphssl.views.diff.compare import Change, Diff, NodeDiff, merged_order
 from graphssl.views.diff.details import ArrowDiff, arrow_diffs, attributes, change_words, op_words, rewired, total_words
@@ -116,8 +117,11 @@ def _changed(diff: Diff, box: Box, old: Box | None, mark: str, notes: tuple[str,
 
 
 def _brief(change: Change) -> Iterable[str]:
+    """What a box says of a changed attribute; its notes say it in full."""
     if is_steps(change.old) and is_steps(change.new):
         return map(line, steps_brief(change.old, change.new))
+    if isinstance(change.old, Schedule) and isinstance(change.new, Schedule) and change.old.first != change.new.first:
+        return [f"{line(change.key)} from {change.old.first:g} → {change.new.first:g}"]
     return change_words(change)
 
 
