@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphssl.pipeline import compile as compile
     from graphssl.pipeline import load as load
     from graphssl.views import draw as draw
+    from graphssl.views.diff import diff as diff
 
 _HOME = {
     "load": "graphssl.pipeline",
@@ -24,8 +25,9 @@ _HOME = {
     "GraphError": "graphssl.language.diagnostics",
     "Finding": "graphssl.language.diagnostics",
     "draw": "graphssl.views",
+    "diff": "graphssl.views.diff",
 }
-__all__ = ["Finding", "GraphError", "Method", "check", "compile", "draw", "load"]
+__all__ = ["Finding", "GraphError", "Method", "check", "compile", "diff", "draw", "load"]
 
 
 def __getattr__(name: str) -> Any:

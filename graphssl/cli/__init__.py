@@ -111,6 +111,19 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--with-errors", action="store_true", help="draw what is understood, and what is wrong in red")
 
     command = add(
+        "diff",
+        "diff:diff",
+        "say what turns one method into another",
+        "graphssl diff byol simsiam\n         graphssl diff byol simsiam -o byol_simsiam.svg",
+    )
+    command.add_argument("a", metavar="A", help=f"a method: {METHOD}")
+    command.add_argument("b", metavar="B", help="the method it is compared with, likewise")
+    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    command.add_argument("-o", "--out", metavar="FILE", help="draw both in one: FILE.svg, .mmd, .dot or .json")
+    command.add_argument("--format", choices=["text", "json"], default="text")
+    command.add_argument("--exit-code", action="store_true", help="exit with 1 when they differ; default: 0")
+
+    command = add(
         "eject", "inspect:eject", "write the PyTorch that a method compiles to", "graphssl eject byol -o byol.py"
     )
     _method(command)

@@ -17,10 +17,10 @@ def dump(graph: Graph) -> str:
     lines += [f"  monitor {name} = {ref}" for name, ref in graph.monitors]
     if graph.train:
         fields = {k: v for k, v in vars(graph.train).items() if k not in ("span", "spans", "groups")}
-        lines += [f"  train {key} = {_shown(value)}" for key, value in fields.items()]
+        lines += [f"  train {key} = {shown(value)}" for key, value in fields.items()]
         for group in graph.train.groups:
             rule = {k: v for k, v in vars(group).items() if k not in ("span", "name")}
-            lines.append(f"  group {group.name} = {_shown(rule)}")
+            lines.append(f"  group {group.name} = {shown(rule)}")
     return "\n".join(lines) + "\n"
 
 
@@ -32,11 +32,12 @@ def fingerprint(graph: Graph) -> str:
 def _node(node: Node) -> str:
     inputs = [f"{port}={'+'.join(map(str, refs))}" for port, refs in node.inputs.items()]
     link = [f"of={node.of}"] if node.of else []
-    attrs = [f"{key}={_shown(value)}" for key, value in sorted(node.attrs.items())]
+    attrs = [f"{key}={shown(value)}" for key, value in sorted(node.attrs.items())]
     pairs = [f"over={list(node.pairs)}"] if node.pairs is not None else []
     outputs = ", ".join(f"{port}: {edge}" for port, edge in node.outputs.items())
     return f"{node.name} = {node.op.name}({', '.join([*link, *inputs, *attrs, *pairs])}) -> {outputs}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as it stands in a dump: equal text means equal value."""
     return json.dumps(value, default=repr)

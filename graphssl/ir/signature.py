@@ -56,6 +56,7 @@ class Op:
     """Base of all ops; a subclass declares ports and attributes as class attributes and documents itself.
 
     kind: source, module, link, pure, state or loss (see docs/language.md).
+    term: what a sentence calls it, with its article (`a queue of past keys`); default: its name.
     observer: has weights of its own that only watch the method.
     spare_weights: names of weights that only some calls need: a run may have them, and a node that starts from it not.
     prevents_collapse: keeps its inputs from becoming the same vector for every image (negatives, a variance term).
@@ -63,6 +64,7 @@ class Op:
 
     name: ClassVar[str]
     kind: ClassVar[str]
+    term: ClassVar[str] = ""
     inputs: ClassVar[Mapping[str, Input]] = {}
     outputs: ClassVar[Mapping[str, Output]] = {}
     attrs: ClassVar[Mapping[str, Field]] = {}

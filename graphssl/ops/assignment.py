@@ -62,6 +62,7 @@ class Sinkhorn(_Assignment):
     """
 
     name = "sinkhorn"
+    term = "Sinkhorn-Knopp"
     prevents_collapse = True
     x = Input(LOGITS, "logits", blocks_gradient=True)
     mask = Input(

@@ -31,6 +31,7 @@ class InfoNCE(Loss):
     """
 
     name = "info_nce"
+    term = "the InfoNCE loss"
     prevents_collapse = True
     paired = ("query", "positive")
     candidates = ("negatives", "positive")
@@ -90,6 +91,7 @@ class NTXent(Loss):
     """
 
     name = "nt_xent"
+    term = "the NT-Xent loss"
     prevents_collapse = True
     candidates = ("z",)
     z = Input("features[b d]", "a list of views of the same images", takes_list=True, views=2)
@@ -138,6 +140,7 @@ class NegativesLoss(Loss):
     """
 
     name = "negatives_loss"
+    term = "a term of negatives"
     prevents_collapse = True
     candidates = ("key",)
     query = Input("features[b d]", "a list of views", takes_list=True, views=2)

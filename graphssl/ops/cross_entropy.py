@@ -34,6 +34,7 @@ class SoftCrossEntropy(Loss):
     """
 
     name = "soft_cross_entropy"
+    term = "a soft cross-entropy"
     paired = ("prediction", "target")
     prediction = Input("logits[b k] | features[b k] | tokens[b n k]", "logits that gradient trains")
     target = Input("probabilities[b k] | tokens[b n k]", "what they should be")

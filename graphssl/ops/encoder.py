@@ -46,6 +46,7 @@ class Encoder(Module):
     """
 
     name = "encoder"
+    term = "an encoder"
     needs_width = False
     spare_weights = ("mask_token",)
     image = Input("image[b c h w]", "images")

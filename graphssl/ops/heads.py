@@ -84,6 +84,7 @@ class Projector(_Head):
     """
 
     name = "projector"
+    term = "a projector"
     output = Output("features[b d]", "projections")
 
 
@@ -95,4 +96,5 @@ class Predictor(_Head):
     """
 
     name = "predictor"
+    term = "a predictor"
     output = Output("features[b d]", "predictions")

@@ -26,6 +26,7 @@ class KoLeoLoss(Loss):
     """
 
     name = "koleo_loss"
+    term = "the KoLeo regulariser"
     prevents_collapse = True
     features = Input("features[b d]", "features to spread")
     reduce = REDUCE

@@ -13,6 +13,7 @@ class Share(Link):
     """
 
     name = "share"
+    term = "shared weights"
     trained = True
 
 
@@ -32,6 +33,7 @@ class Ema(Link):
     """
 
     name = "ema"
+    term = "an EMA copy"
     momentum = scheduled(doc="m: how much of the old value stays; 1 never moves.", role="commit", minimum=0, maximum=1)
     update = choice("before_forward", "after_step", default="after_step", role="wiring", doc="When it moves.")
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
@@ -57,6 +59,7 @@ class Frozen(Link):
     """
 
     name = "frozen"
+    term = "a frozen copy"
     from_ = text(
         None, role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure."
     )

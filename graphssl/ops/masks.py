@@ -77,6 +77,7 @@ class RandomMask(_Mask):
     """
 
     name = "random_mask"
+    term = "random masks"
 
     @classmethod
     def maker(
@@ -105,6 +106,7 @@ class BlockMask(_Mask):
     """
 
     name = "block_mask"
+    term = "block-wise masks"
     min_block = integer(
         None, doc="Patches that the draw of a rectangle's area begins with; default: (side of the grid // 3)²."
     )

@@ -21,6 +21,7 @@ class LinearProbe(Loss):
     """
 
     name = "linear_probe"
+    term = "a linear probe"
     needs_width = True
     observer = True
     features = Input("features[b d]", "features to judge", blocks_gradient=True)

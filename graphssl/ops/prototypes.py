@@ -24,6 +24,7 @@ class Prototypes(Module):
     """
 
     name = "prototypes"
+    term = "a prototype head"
     features = Input("features[b d] | tokens[b n d]", "vectors to compare with the prototypes")
     output = Output("logits[b k]", "one number per prototype")
     hidden = widths([2048, 2048], doc="Width of each hidden layer.")

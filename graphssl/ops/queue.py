@@ -21,6 +21,7 @@ class Queue(State):
     """
 
     name = "queue"
+    term = "a queue of past keys"
     features = Input(
         "features[b d]", "rows to remember, or a list", takes_list=True, delayed=True, blocks_gradient=True
     )

@@ -27,6 +27,7 @@ class CosineLoss(Loss):
     """
 
     name = "cosine_loss"
+    term = "the cosine loss"
     paired = ("prediction", "target")
     prediction = Input("features[b d]", "what the online side predicts")
     target = Input("features[b d]", "what it should be")
@@ -62,6 +63,7 @@ class MSELoss(Loss):
     """
 
     name = "mse_loss"
+    term = "the mean squared error"
     paired = ("prediction", "target")
     prediction = Input(_NUMBERS, "what gradient trains")
     target = Input(_NUMBERS, "what it should be")

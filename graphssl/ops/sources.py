@@ -77,6 +77,7 @@ class Augment(Source):
     """
 
     name = "augment"
+    term = "an augmentation"
     image = Output("image[b c h w]", "the augmented images")
     size = integer(doc="Height and width of the views, in pixels.")
     recipe = text(None, doc="A bundled recipe, for example `simclr`.")
@@ -119,6 +120,7 @@ class Label(Source):
     """
 
     name = "label"
+    term = "labels"
     label = Output("label[b]", "class indices")
 
     @classmethod

@@ -24,6 +24,7 @@ class Linear(Module):
     """
 
     name = "linear"
+    term = "a linear layer"
     features = Input("features[b d]", "vectors to classify")
     logits = Output("logits[b k]", "one number per class")
     dim = integer(doc="k: how many numbers it gives, for a classifier the classes.")
@@ -53,6 +54,7 @@ class CrossEntropy(Loss):
     """
 
     name = "cross_entropy"
+    term = "a cross-entropy"
     logits = Input("logits[b k]", "one number per class")
     label = Input("label[b]", "class indices; -1 does not count")
     temperature = scheduled(1.0, "τ: what logits are divided by.", above=0)

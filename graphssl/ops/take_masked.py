@@ -28,6 +28,7 @@ class TakeMasked(Pure):
     """
 
     name = "take_masked"
+    term = "packed masked tokens"
     tokens = Input("tokens[b n d]", "tokens of all patches, or a list of views", takes_list=True)
     mask = Input("mask[b n]", "true at the patches to take, for each view", takes_list=True)
     features = Output("features[m d]", "tokens at masked places, then padding", unit="same")

@@ -18,6 +18,7 @@ class StopGrad(Pure):
     """x, with no gradient flowing back through it (SimSiam, arXiv:2011.10566, algorithm 1). Any shape."""
 
     name = "stop_grad"
+    term = "a stop-gradient"
     x = Input("any", "any value", blocks_gradient=True)
     output = Output("any", "the same value", unit="same")
 
@@ -52,6 +53,7 @@ class L2Normalize(Pure):
     """x / max(‖x‖₂, 1e-12) over the last axis. features (b d) or tokens (b n d) -> the same shape, rows of length 1."""
 
     name = "l2_normalize"
+    term = "l2 normalisation"
     x = Input("features[b d] | tokens[b n d]", "vectors")
     output = Output("any", "unit vectors", unit="yes")
 
@@ -106,6 +108,7 @@ class Gather(Pure):
     """
 
     name = "gather"
+    term = "gathering over all ranks"
     x = Input("features[b d]", "rows of this rank")
     output = Output("features[b d]", "rows of all ranks", unit="same")
     grad = flag(True, doc="Let gradient flow back to all ranks.", role="call")

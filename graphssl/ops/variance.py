@@ -31,6 +31,7 @@ class VICRegLoss(Loss):
     """
 
     name = "vicreg_loss"
+    term = "the VICReg loss"
     prevents_collapse = True
     z = Input("features[b d]", "a list of views of the same images", takes_list=True, views=2)
     invariance = scheduled(25.0, "λ: weight of the distance between views.", minimum=0)

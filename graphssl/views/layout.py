@@ -7,6 +7,7 @@ stand in columns only and edges change height between columns only, so no edge c
 from __future__ import annotations
 
 from dataclasses import replace
+from textwrap import wrap
 
 from graphssl.views.describe import clipped
 from graphssl.views.figure import Label, Layout, Spark, Swatch, moved
@@ -28,7 +29,7 @@ def layout(scene: Scene) -> Layout:
     routes = Routes(scene, found, sizes, ys, spans)
     routes.run()
     titles, curves = _titles(scene)
-    top = MARGIN + (62 if scene.recipe else 44) - routes.top
+    top = max(t.y for t in titles) + 14 - routes.top
     body = max(routes.right, max((label.rectangle[2] for label in titles), default=0.0) - MARGIN, 380.0)
     legend, swatches, height = _legend(scene, body, routes.bottom + top + 30)
     findings, signs, height = _findings(scene, body, height)
@@ -53,14 +54,14 @@ def layout(scene: Scene) -> Layout:
 
 
 def _titles(scene: Scene) -> tuple[tuple[Label, ...], tuple[Spark, ...]]:
-    """Title, name and paper, and the recipe with its schedules."""
-    under = " · ".join(part for part in (scene.name, scene.paper) if part)
+    """The title; below it name and paper, or what else there is to say, on up to four lines; the recipe with its curves."""
+    under = wrap(" · ".join(part for part in (scene.name, scene.paper) if part), 120, max_lines=4, placeholder="…")
     labels = [
         Label(clipped(scene.title, 90), MARGIN, MARGIN + 13, "start", "title", NAME + 3),
-        Label(clipped(under, 120), MARGIN, MARGIN + 30, "start", "subtitle", LINE),
+        *(Label(text, MARGIN, MARGIN + 30 + 15 * i, "start", "subtitle", LINE) for i, text in enumerate(under or [""])),
     ]
     sparks = []
-    x, y = float(MARGIN), MARGIN + 48.0
+    x, y = float(MARGIN), labels[-1].y + 18
     for key, number in scene.recipe:
         text = clipped(f"{key} {number.short}", 60)
         labels.append(Label(text, x, y, "start", "recipe"))

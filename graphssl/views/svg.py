@@ -173,7 +173,7 @@ def _head(x: float, y: float, head: str) -> str:
 def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
     arrows = [scene.edges[i] for i in stroke.edges]
     yield f'<g data-edges="{" ".join(map(str, stroke.edges))}"><title>{xml(chr(10).join(map(_said, arrows)))}</title>'
-    for mark in dict.fromkeys(arrow.mark for arrow in arrows if arrow.mark):
+    if mark := _together({arrow.mark for arrow in arrows}):
         yield f'<path class="halo {mark}" d="{_d(stroke.path)}"/>'
     yield f'<path class="edge {stroke.kind}" d="{_d(_shortened(stroke.path, stroke.head))}"/>'
     if stroke.kind == "share":
@@ -185,6 +185,14 @@ def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
         x, y = stroke.stop
         yield f'<path class="edge stop" d="M{_n(x)} {_n(y - 8)}L{_n(x)} {_n(y + 8)}"/>'
     yield "</g>"
+
+
+def _together(marks: set[str]) -> str:
+    """The mark of a line that carries several edges: a finding's, else what holds for all; where some come and some go, it changed."""
+    for mark in ("error", "warning"):
+        if mark in marks:
+            return mark
+    return "" if "" in marks else marks.pop() if len(marks) == 1 else "changed"
 
 
 def _said(arrow: Arrow) -> str:

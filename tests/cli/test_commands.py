@@ -133,7 +133,15 @@ def test_a_users_mistake_is_one_message_without_traceback(words: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "words", [("check", "byol", "--static"), ("resolve", "byol"), ("list",), ("viz", "byol", "-o", "FILE"), ("schema",)]
+    "words",
+    [
+        ("check", "byol", "--static"),
+        ("resolve", "byol"),
+        ("list",),
+        ("viz", "byol", "-o", "FILE"),
+        ("schema",),
+        ("diff", "byol", "simsiam"),
+    ],
 )
 def test_looking_at_methods_never_imports_torch(words: tuple[str, ...], tmp_path: Path) -> None:
     words = tuple(str(tmp_path / "x.svg") if word == "FILE" else word for word in words)
