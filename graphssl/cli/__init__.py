@@ -104,9 +104,12 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     _method(command)
     command.add_argument("--format", choices=["text", "json"], default="text")
 
-    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
+    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.html")
     _method(command)
-    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .mmd, .dot or .json")
+    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.html, .svg, .mmd, .dot or .json")
+    command.add_argument(
+        "--collapse", metavar="BLOCK", nargs="*", help="draw these blocks as one box each; without a name: all of them"
+    )
 
     command = add(
         "eject", "inspect:eject", "write the PyTorch that a method compiles to", "graphssl eject byol -o byol.py"

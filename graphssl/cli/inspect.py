@@ -131,8 +131,9 @@ def viz(arguments: argparse.Namespace) -> int:
 
     method = load(arguments.method, arguments.set, plugins=arguments.plugin)
     method.checked_graph()
+    collapse = None if arguments.collapse == [] else arguments.collapse or ()
     try:
-        draw(method).save(arguments.out)
+        draw(method, collapse).save(arguments.out)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:

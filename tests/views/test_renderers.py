@@ -117,7 +117,7 @@ def test_a_drawing_shows_itself_and_is_saved_by_suffix(tmp_path: Path) -> None:
 
 def test_a_drawing_says_which_suffixes_there_are(tmp_path: Path) -> None:
     drawing = graphssl.draw("byol")
-    with pytest.raises(ValueError, match=r"`\.tiff`; there are \.svg, \.mmd, \.dot, \.json"):
+    with pytest.raises(ValueError, match=r"`\.tiff`; there are \.svg, \.mmd, \.dot, \.json, \.html"):
         drawing.save(tmp_path / "byol.tiff")
     with pytest.raises(ValueError, match=r"\.png are not available yet"):
         drawing.save(tmp_path / "byol.png")

@@ -18,7 +18,9 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const view = { x: 0, y: 0, k: 1, touched: false };
+const view = { x: 0, y: 0, k: 1, touched: false, ready: false };
+const HEAD = 34; // pixels of a drawing's title, which the page shows in its bar instead
+const READABLE = 0.55;
 let panes = [];
 
 class Pane {
@@ -84,9 +86,20 @@ class Pane {
 function showPanes(shown) {
   panes = shown.map(([sheet, caption]) => new Pane(sheet, caption));
   stage.replaceChildren(...panes.map((pane) => pane.element));
-  stage.classList.toggle("beside", panes.length > 1);
+  stage.classList.toggle("stacked", panes.length > 1 && roomFor(1, 2) > roomFor(2, 1));
   redraw();
 }
+
+/** The scale at which every drawing fits into so many columns and rows of panes. */
+function roomFor(columns = 1, rows = 1, width = stage.clientWidth, height = stage.clientHeight) {
+  const { widest, highest } = extent();
+  return Math.min(width / columns / widest, height / rows / highest);
+}
+
+const extent = () => ({
+  widest: Math.max(...panes.map((pane) => pane.width)),
+  highest: Math.max(...panes.map((pane) => pane.height)) - HEAD,
+});
 
 function redraw() {
   for (const pane of panes) pane.draw();
@@ -96,19 +109,45 @@ function redraw() {
 
 // The view: one place and scale for all panes.
 
-function fit() {
+/** The whole of every drawing; at the very first as large as can be read, from the left. */
+function fit({ first = false } = {}) {
   const { clientWidth: width, clientHeight: height } = panes[0].element;
-  const widest = Math.max(...panes.map((pane) => pane.width));
-  const highest = Math.max(...panes.map((pane) => pane.height));
-  const room = Math.min(width / widest, height / highest) * 0.97;
-  view.k = Math.max(0.05, Math.min(room, 1.5));
-  view.x = (widest - width / view.k) / 2;
-  view.y = (highest - height / view.k) / 2;
-  view.touched = false;
+  const { widest, highest } = extent();
+  const room = Math.max(0.05, Math.min(roomFor(1, 1, width, height) * 0.97, 1.5));
+  const k = first ? Math.max(room, Math.min(READABLE, height / highest)) : room;
+  const x = k > room ? 0 : (widest - width / k) / 2;
+  const y = HEAD + (highest - height / k) / 2;
+  if (first) Object.assign(view, { x, y, k });
+  else glide({ x, y, k });
+  view.touched = k > room;
   redraw();
 }
 
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+let gliding = 0;
+
+/** Move the view to a place within a moment, or at once where motion is not wanted. */
+function glide(to) {
+  cancelAnimationFrame(gliding);
+  const from = { x: view.x, y: view.y, k: view.k };
+  const { clientWidth: width, clientHeight: height } = panes[0].element;
+  const begun = performance.now();
+  const frame = (now) => {
+    const share = still.matches ? 1 : Math.min(1, Math.max(0, (now - begun) / 180));
+    const t = share * (2 - share);
+    view.k = from.k * (to.k / from.k) ** t;
+    for (const [axis, size] of [["x", width], ["y", height]]) {
+      const middle = (place) => place[axis] + size / place.k / 2;
+      view[axis] = middle(from) + (middle(to) - middle(from)) * t - size / view.k / 2;
+    }
+    redraw();
+    if (share < 1) gliding = requestAnimationFrame(frame);
+  };
+  frame(still.matches ? begun : begun + 1);
+}
+
 function zoom(factor, at = null) {
+  cancelAnimationFrame(gliding);
   const { clientWidth: width, clientHeight: height } = panes[0].element;
   const point = at ?? { x: width / 2, y: height / 2 };
   const k = Math.max(0.1, Math.min(view.k * factor, 8));
@@ -120,17 +159,18 @@ function zoom(factor, at = null) {
 }
 
 function pan(dx, dy) {
+  cancelAnimationFrame(gliding);
   view.x -= dx / view.k;
   view.y -= dy / view.k;
   view.touched = true;
   redraw();
 }
 
-/** Move the view so that a node is well inside, as little as that takes. */
+/** Move the view so that a node is well inside, as little as that takes; where all is in view, nothing moves. */
 function reveal(name, margin = 48) {
   const pane = panes.find((each) => each.nodes.has(name));
   const place = pane?.place(name);
-  if (!place) return;
+  if (!place || !view.touched) return;
   const width = pane.element.clientWidth / view.k;
   const height = pane.element.clientHeight / view.k;
   const gap = Math.min(margin / view.k, width / 6, height / 6);
@@ -141,8 +181,8 @@ function reveal(name, margin = 48) {
   const x = move(view.x, width, place.x, place.width);
   const y = move(view.y, height, place.y, place.height);
   if (x === view.x && y === view.y) return;
-  Object.assign(view, { x, y, touched: true });
-  redraw();
+  view.touched = true;
+  glide({ x, y, k: view.k });
 }
 
 // Pointers: drag moves, two fingers and the wheel zoom around where they are.
@@ -198,7 +238,10 @@ for (const end of ["pointerup", "pointercancel"]) {
   });
 }
 
-new ResizeObserver(() => (panes.length && !view.touched ? fit() : redraw())).observe(stage);
+new ResizeObserver(() => {
+  if (view.ready && !view.touched) fit();
+  else if (view.ready) redraw();
+}).observe(stage);
 
 // Colours of a measurement: dark blue over grey to yellow, which colour-blind readers tell apart.
 

@@ -75,5 +75,5 @@ def _script() -> str:
 def _drawing_style() -> str:
     """The rules of a drawing, dark where the system or the page's switch says so, and never on paper."""
     common, light, dark = ("\n".join(lines) for lines in rules())
-    followed = f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}\n}} }}"
-    return f"{common}\n{light}\n{followed}\n@media screen {{ :root[data-theme=dark] {{\n{dark}\n}} }}"
+    followed = f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
+    return f"{common}\n{light}\n{followed}\n@media screen {{ :where(:root[data-theme=dark]) {{\n{dark}\n}} }}"

@@ -120,9 +120,9 @@ const EDGE_WORDS = {
   ema: "EMA of the weights", copy: "copied once", share: "same weights",
 };
 
-/** An edge in a few words. */
+/** An edge in a few words: what flows, and between which ports where a node has several. */
 function edgeWords(edge) {
-  const port = edge.port && edge.port !== "loss" ? `.${edge.port}` : "";
-  const ports = edge.kind === "ema" || edge.kind === "copy" || edge.kind === "share" ? "" : `${port}${edge.into ? ` → ${edge.into}` : ""}`;
-  return [EDGE_WORDS[edge.kind], edge.stops ? "gradient stops" : "", edge.label, ports].filter(Boolean).join(" · ");
+  const link = ["ema", "copy", "share"].includes(edge.kind);
+  const ports = link ? "" : [edge.port, edge.into].filter(Boolean).join(" → ");
+  return [edge.label, EDGE_WORDS[edge.kind], edge.stops ? "gradient stops" : "", ports].filter(Boolean).join(" · ");
 }

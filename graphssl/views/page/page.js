@@ -24,8 +24,8 @@ function show() {
   const shown = diff && !state.overlaid ? ["before", "after"].map((name) => [sheetsByName.get(name), name]) : [[state.sheet, ""]];
   showPanes(shown.filter(([sheet]) => sheet));
   state.hover = null;
-  $("title").textContent = state.sheet.title || data.title;
-  $("paper").textContent = [state.sheet.name, state.sheet.paper].filter(Boolean).join(" · ");
+  $("title").textContent = diff ? data.title : state.sheet.title || data.title;
+  $("paper").textContent = [diff ? state.sheet.title : state.sheet.name, state.sheet.paper].filter(Boolean).join(" · ");
   $("findings").hidden = !state.sheet.findings.length;
   $("findings").replaceChildren(...state.sheet.findings.flatMap((line, i) => (i ? [make("br"), line] : [line])));
   showBlocks();
@@ -117,7 +117,7 @@ function open(name, { focus = true } = {}) {
     panel.setAttribute("aria-label", `Node ${name}`);
     panel.scrollTop = 0;
   }
-  if (was !== panel.hidden && !view.touched) fit();
+  if (was !== panel.hidden) redraw();
   if (state.node && focus) reveal(name);
   trail();
   remember();
@@ -143,13 +143,18 @@ function focusNode(name) {
   pane?.nodes.get(name).focus({ preventScroll: true, focusVisible: true });
 }
 
+let clicked = null; // the panel may move a node away between the two clicks of a double click
+
 stage.addEventListener("click", (event) => {
   if (dragged > 4) return;
-  const name = nodeAt(event);
-  if (name) open(name, { focus: false });
-  else if (!event.target.closest("a, button") && state.node) close();
+  if (event.detail === 2 && clicked) {
+    toggleBlockOf(clicked);
+    return;
+  }
+  clicked = nodeAt(event);
+  if (clicked) open(clicked);
+  else if (state.node) close();
 });
-stage.addEventListener("dblclick", (event) => toggleBlockOf(nodeAt(event)));
 
 /** Expand the block that is drawn as this node, or collapse the one it is in. */
 function toggleBlockOf(name) {
@@ -414,9 +419,10 @@ $("sheet-field").hidden = diff || data.sheets.length < 2;
 $("diff-field").hidden = $("changes-field").hidden = !diff;
 if (diff) state.sheet = sheetsByName.get("both") ?? state.sheet;
 show();
-fit();
+fit({ first: true });
 if (diff) tellChanges();
 restore();
+requestAnimationFrame(() => { view.ready = true; });
 window.graphssl = {
   setMeasures, selectSheet, selectNode: (name) => open(name), fit,
   extra: $("extra"),

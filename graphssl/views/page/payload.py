@@ -10,7 +10,7 @@ from typing import Any
 
 from graphssl.views.collapse import collapsed, foldings, groups_of
 from graphssl.views.escape import clean
-from graphssl.views.page.sheets import Detail, Sheet
+from graphssl.views.page.sheets import Attribute, Detail, Port, Sheet
 from graphssl.views.scene import Arrow, Box, Scene
 from graphssl.views.svg import figure
 
@@ -35,9 +35,12 @@ class _Table:
 class _Payload:
     def __init__(self) -> None:
         self.figures, self.boxes, self.edges, self.details, self.texts = (_Table() for _ in range(5))
+        self.drawn: dict[Scene, list[dict[str, Any]]] = {}
 
     def sheet(self, sheet: Sheet) -> dict[str, Any]:
         groups = groups_of(sheet.scene)
+        if sheet.scene not in self.drawn:
+            self.drawn[sheet.scene] = [self.drawing(sheet.scene, folding) for folding in foldings(groups)]
         return {
             "name": sheet.name,
             "title": sheet.scene.title,
@@ -45,7 +48,7 @@ class _Payload:
             "findings": sheet.findings,
             "groups": groups,
             "folded": [group for group in groups if group in sheet.folded],
-            "drawings": [self.drawing(sheet.scene, folding) for folding in foldings(groups)],
+            "drawings": self.drawn[sheet.scene],
             "details": {name: self.detail(detail) for name, detail in sheet.details.items()},
             "measures": asdict(sheet.measures) if sheet.measures else None,
         }
@@ -63,12 +66,13 @@ class _Payload:
 
     def detail(self, detail: Detail) -> int:
         """The number of a detail, in which each text that repeats is a number, too."""
-        plain = asdict(detail)
-        for part in (*plain["inputs"], *plain["outputs"], *plain["attributes"]):
-            part |= {key: self.texts.add(part[key]) for key in _ABOUT if key in part}
-        plain["doc"] = self.texts.add(plain["doc"])
-        plain["yaml"] = [[text, self.texts.add(place)] for text, place in plain["yaml"]]
-        return self.details.add(plain)
+        parts = {key: [self.part(part) for part in getattr(detail, key)] for key in ("inputs", "outputs", "attributes")}
+        lines = [[text, self.texts.add(place)] for text, place in detail.yaml]
+        return self.details.add({"op": detail.op, "doc": self.texts.add(detail.doc), "yaml": lines, **parts})
+
+    def part(self, part: Port | Attribute) -> dict[str, Any]:
+        own = vars(part)
+        return {**own, **{key: self.texts.add(own[key]) for key in _ABOUT if key in own}}
 
 
 def payload(title: str, sheets: Sequence[Sheet], mode: str) -> tuple[dict[str, Any], list[str]]:
@@ -94,8 +98,7 @@ def script_json(data: Any) -> str:
 
 def _box(box: Box, loss: bool) -> dict[str, Any]:
     badges = [badge.text for badge in box.badges]
-    plain = asdict(box)
-    del plain["inputs"], plain["stops_gradient"], plain["lines"]
+    plain = {key: value for key, value in vars(box).items() if key not in ("inputs", "stops_gradient", "lines")}
     return {**plain, "badges": badges, "what": box.lines[0] if box.lines else box.op, "loss": loss}
 
 
