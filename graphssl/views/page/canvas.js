@@ -18,7 +18,8 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const view = { x: 0, y: 0, k: 1, touched: false, ready: false };
+// touched: the reader moved it. whole: everything is in sight. printing: it is that of the paper.
+const view = { x: 0, y: 0, k: 1, touched: false, whole: false, printing: false };
 const HEAD = 34; // pixels of a drawing's title, which the page shows in its bar instead
 const READABLE = 0.55;
 let panes = [];
@@ -102,6 +103,7 @@ const extent = () => ({
 });
 
 function redraw() {
+  if (view.printing) return;
   for (const pane of panes) pane.draw();
   stage.style.setProperty("--grid", `${24 * view.k}px`);
   stage.style.setProperty("--grid-at", `${-view.x * view.k}px ${-view.y * view.k}px`);
@@ -120,6 +122,7 @@ function fit({ first = false } = {}) {
   if (first) Object.assign(view, { x, y, k });
   else glide({ x, y, k });
   view.touched = k > room;
+  view.whole = !view.touched;
   redraw();
 }
 
@@ -154,7 +157,7 @@ function zoom(factor, at = null) {
   view.x += point.x / view.k - point.x / k;
   view.y += point.y / view.k - point.y / k;
   view.k = k;
-  view.touched = true;
+  Object.assign(view, { touched: true, whole: false });
   redraw();
 }
 
@@ -162,7 +165,7 @@ function pan(dx, dy) {
   cancelAnimationFrame(gliding);
   view.x -= dx / view.k;
   view.y -= dy / view.k;
-  view.touched = true;
+  Object.assign(view, { touched: true, whole: false });
   redraw();
 }
 
@@ -170,7 +173,7 @@ function pan(dx, dy) {
 function reveal(name, margin = 48) {
   const pane = panes.find((each) => each.nodes.has(name));
   const place = pane?.place(name);
-  if (!place || !view.touched) return;
+  if (!place || view.whole) return;
   const width = pane.element.clientWidth / view.k;
   const height = pane.element.clientHeight / view.k;
   const gap = Math.min(margin / view.k, width / 6, height / 6);
@@ -181,7 +184,6 @@ function reveal(name, margin = 48) {
   const x = move(view.x, width, place.x, place.width);
   const y = move(view.y, height, place.y, place.height);
   if (x === view.x && y === view.y) return;
-  view.touched = true;
   glide({ x, y, k: view.k });
 }
 
@@ -238,10 +240,18 @@ for (const end of ["pointerup", "pointercancel"]) {
   });
 }
 
-new ResizeObserver(() => {
-  if (view.ready && !view.touched) fit();
-  else if (view.ready) redraw();
-}).observe(stage);
+/** After the stage changed its size: the whole again where it can be read, else what is open moves into sight. */
+function resized(open) {
+  redraw();
+  if (view.touched) return;
+  const { clientWidth: width, clientHeight: height } = panes[0].element;
+  if (!open || roomFor(1, 1, width, height) >= READABLE) {
+    fit();
+  } else {
+    view.whole = false;
+    reveal(open);
+  }
+}
 
 // Colours of a measurement: dark blue over grey to yellow, which colour-blind readers tell apart.
 

@@ -36,6 +36,12 @@ function detailOf(sheet, name) {
   return found ? data.details[found.details[name]] : null;
 }
 
+/** In a comparison, what a node was and what it is, where both are known. */
+function versionsOf(name) {
+  const found = ["before", "after"].map((each) => [each, sheetsByName.get(each)?.details ?? {}]);
+  return found.filter(([, details]) => Object.hasOwn(details, name)).map(([each, details]) => [each, data.details[details[name]]]);
+}
+
 const textOf = (number) => data.texts[number];
 
 function closure(starts, next) {
@@ -123,6 +129,7 @@ const EDGE_WORDS = {
 /** An edge in a few words: what flows, and between which ports where a node has several. */
 function edgeWords(edge) {
   const link = ["ema", "copy", "share"].includes(edge.kind);
-  const ports = link ? "" : [edge.port, edge.into].filter(Boolean).join(" → ");
-  return [edge.label, EDGE_WORDS[edge.kind], edge.stops ? "gradient stops" : "", ports].filter(Boolean).join(" · ");
+  const ports = link || edge.number ? "" : [edge.port, edge.into].filter(Boolean).join(" → ");
+  const label = edge.number ? `${edge.kind === "ema" ? "momentum" : "weight"} ${edge.label}` : edge.label;
+  return [label, EDGE_WORDS[edge.kind], edge.stops ? "gradient stops" : "", ports].filter(Boolean).join(" · ");
 }

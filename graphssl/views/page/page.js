@@ -7,15 +7,16 @@ const diff = data.mode === "diff";
 
 // Choosing sheets.
 
-function selectSheet(name, { keep = false } = {}) {
+function selectSheet(name) {
   const sheet = sheetsByName.get(name);
   if (!sheet) return false;
   const touched = view.touched;
   state.sheet = sheet;
   $("sheet").value = name;
   show();
-  if (!keep && !touched) fit();
+  if (!touched) resized(state.node);
   if (state.node) open(shownAs(panes[0].drawing, state.node), { focus: false });
+  remember();
   return true;
 }
 
@@ -54,7 +55,7 @@ function fold(group) {
   const touched = view.touched;
   const had = document.activeElement?.closest?.("g.node")?.dataset.node;
   show();
-  if (!touched) fit();
+  if (!touched) resized(null);
   const first = panes[0].drawing.boxes.find((box) => box.name === group || box.group === group);
   if (first && touched) reveal(first.name);
   if (first && had) focusNode(first.name);
@@ -117,7 +118,7 @@ function open(name, { focus = true } = {}) {
     panel.setAttribute("aria-label", `Node ${name}`);
     panel.scrollTop = 0;
   }
-  if (was !== panel.hidden) redraw();
+  if (was !== panel.hidden) resized(state.node);
   if (state.node && focus) reveal(name);
   trail();
   remember();
@@ -403,14 +404,19 @@ $("download").addEventListener("click", download);
 $("zoom-in").addEventListener("click", () => zoom(1.25));
 $("zoom-out").addEventListener("click", () => zoom(0.8));
 $("zoom-fit").addEventListener("click", fit);
-$("sheet").addEventListener("change", () => { selectSheet($("sheet").value); remember(); });
+$("sheet").addEventListener("change", () => selectSheet($("sheet").value));
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
+// On paper stands the whole drawing, with its title.
 window.addEventListener("beforeprint", () => {
+  view.printing = true;
   for (const pane of panes) pane.svg.setAttribute("viewBox", `0 0 ${pane.width} ${pane.height}`);
 });
-window.addEventListener("afterprint", redraw);
+window.addEventListener("afterprint", () => {
+  view.printing = false;
+  redraw();
+});
 
 // Begin.
 
@@ -422,7 +428,7 @@ show();
 fit({ first: true });
 if (diff) tellChanges();
 restore();
-requestAnimationFrame(() => { view.ready = true; });
+new ResizeObserver(() => resized(state.node)).observe(stage);
 window.graphssl = {
   setMeasures, selectSheet, selectNode: (name) => open(name), fit,
   extra: $("extra"),

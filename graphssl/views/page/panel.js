@@ -22,7 +22,7 @@ function panelFor(pane, name, actions) {
     measured(pane.sheet, box),
     blockActions(pane, box, actions),
     box.kind === "total" ? section("Sum", make("p", {}, box.doc)) : null,
-    yamlLines(detail),
+    ...yaml(name, detail),
     section("Inputs", ports(detail?.inputs ?? [])),
     section("Outputs", ports(detail?.outputs ?? [])),
     attributes(detail, box),
@@ -67,20 +67,27 @@ function blockActions(pane, box, actions) {
   return section("Inside", make("ul", { class: "edges" }, ...items), toggle(box.name, `Expand block ${box.name}`));
 }
 
-function yamlLines(detail) {
+/** The node's lines; in a comparison those before and those after, where they differ. */
+function yaml(name, detail) {
+  const versions = data.mode === "diff" ? versionsOf(name) : [];
+  const texts = new Set(versions.map(([, each]) => each.yaml.map(([text]) => text).join("\n")));
+  if (texts.size > 1) return versions.map(([when, each]) => yamlLines(each, `YAML ${when}`));
+  return [yamlLines(detail, "YAML, as resolved")];
+}
+
+function yamlLines(detail, title) {
   if (!detail?.yaml.length) return null;
   const places = detail.yaml.map(([, place]) => textOf(place));
   const file = (place) => place.slice(0, place.lastIndexOf(":"));
   const files = [...new Set(places.map(file))];
   let last = files.length > 1 ? null : files[0];
   const rows = detail.yaml.flatMap(([text], i) => {
-    const title = file(places[i]) === last ? [] : [make("tr", { class: "file" }, make("td", { colspan: 2 }, file(places[i])))];
+    const heading = file(places[i]) === last ? [] : [make("tr", { class: "file" }, make("td", { colspan: 2 }, file(places[i])))];
     last = file(places[i]);
     const number = places[i].slice(places[i].lastIndexOf(":") + 1);
-    return [...title, make("tr", {}, make("th", { scope: "row", title: places[i] }, number), make("td", {}, text))];
+    return [...heading, make("tr", {}, make("th", { scope: "row", title: places[i] }, number), make("td", {}, text))];
   });
-  const title = files.length > 1 ? "YAML, as resolved" : `YAML, as resolved · ${files[0]}`;
-  return section(title, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
+  return section(files.length > 1 ? title : `${title} · ${files[0]}`, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
 }
 
 function ports(list) {

@@ -104,7 +104,7 @@ def _box(box: Box, loss: bool) -> dict[str, Any]:
 
 def _edge(edge: Arrow) -> dict[str, Any]:
     names = ("source", "target", "kind", "port", "into", "stops", "mark", "notes")
-    return {**{name: getattr(edge, name) for name in names}, "label": edge.label}
+    return {**{name: getattr(edge, name) for name in names}, "label": edge.label, "number": edge.number is not None}
 
 
 def _plain(value: Any) -> Any:
