@@ -129,4 +129,6 @@ def _one_momentum(found: list[Arrow], edges: list[Arrow], inside: Mapping[str, s
 
 
 def _together(numbers: Sequence[Number]) -> Number:
-    return Number(*(", ".join(dict.fromkeys(getattr(n, key) for n in numbers)) for key in ("text", "short")))
+    """All of them as one, each once."""
+    text = ", ".join(dict.fromkeys(number.text for number in numbers))
+    return Number(text, ", ".join(dict.fromkeys(number.short for number in numbers)))

@@ -72,7 +72,9 @@ def test_hover_lights_ancestors_and_the_gradient_path(opened: Open) -> None:
     assert page.having("path") == {"q", "loss", "total loss"}
     assert page.edges("path") == {("q", "loss"), ("loss", "total loss")}
     assert {("f", "g"), ("g", "q")} <= page.edges("lit")
-    opacity = {name: float(page.node(name).evaluate("n => getComputedStyle(n).opacity")) for name in ("gt", "g", "loss")}
+    opacity = {
+        name: float(page.node(name).evaluate("n => getComputedStyle(n).opacity")) for name in ("gt", "g", "loss")
+    }
     assert opacity["g"] == opacity["loss"] == 1 and opacity["gt"] < 0.5
     page.node("gt").hover()
     assert page.having("lit") == {"ft", "g", "f", "v1", "v2"} and page.having("path") == set()
@@ -261,10 +263,14 @@ def test_a_live_page_takes_new_measurements(opened: Open) -> None:
 
 
 def test_more_script_of_the_program_runs_and_more_script_of_others_does_not(opened: Open) -> None:
-    text = html("byol", [one()], extra_script="window.graphssl.extra.hidden = false;", extra_style="#extra {height: 9px}")
+    text = html(
+        "byol", [one()], extra_script="window.graphssl.extra.hidden = false;", extra_style="#extra {height: 9px}"
+    )
     page = opened(text)
     assert page.box("#extra")["height"] >= 9
-    page.page.evaluate("() => document.body.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))")
+    page.page.evaluate(
+        "() => document.body.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))"
+    )
     assert page.page.evaluate("window.x") is None
     assert any("Content Security Policy" in fault for fault in page.faults)
     page.faults.clear()
@@ -278,12 +284,16 @@ def test_the_drawing_is_downloaded_as_an_svg_that_stands_alone(opened: Open) -> 
     assert found.value.suggested_filename == "byol_byol.svg"
     text = Path(found.value.path()).read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)
-    names = [node.get("data-node") for node in root.iter("{http://www.w3.org/2000/svg}g") if node.get("class") == "node"]
+    names = [
+        node.get("data-node") for node in root.iter("{http://www.w3.org/2000/svg}g") if node.get("class") == "node"
+    ]
     assert "q" in names and "tabindex" not in text and "prefers-color-scheme" in text
 
 
 def test_hostile_text_is_only_ever_text(opened: Open) -> None:
-    method = f"graphssl: 1\nname: evil\ntitle: {json.dumps(EVIL)}\npaper: {json.dumps(EVIL)}\n" + BLOCKS.split("\n", 3)[3]
+    method = (
+        f"graphssl: 1\nname: evil\ntitle: {json.dumps(EVIL)}\npaper: {json.dumps(EVIL)}\n" + BLOCKS.split("\n", 3)[3]
+    )
     method = method.replace("arch: resnet18", f"arch: {json.dumps(EVIL)}")
     found = sheet(graphssl.load(method), EVIL)
     assert found is not None

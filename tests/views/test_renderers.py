@@ -13,7 +13,7 @@ import pytest
 from test_scene import BROKEN, MOCO, SIAMESE, drawn
 
 import graphssl
-from graphssl.views import FORMATS, render
+from graphssl.views import FORMATS, SUFFIXES, render
 from graphssl.views.dot import dot
 from graphssl.views.mermaid import mermaid
 from graphssl.views.svg import svg
@@ -110,7 +110,7 @@ def test_a_graph_with_mistakes_is_rendered(format: str) -> None:
 def test_a_drawing_shows_itself_and_is_saved_by_suffix(tmp_path: Path) -> None:
     drawing = graphssl.draw("byol")
     assert drawing._repr_svg_().startswith("<svg ")
-    for format in FORMATS:
+    for format in SUFFIXES:
         path = drawing.save(tmp_path / f"byol.{format}")
         assert path.read_text(encoding="utf-8") == drawing.text(format)
 

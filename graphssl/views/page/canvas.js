@@ -1,6 +1,7 @@
 // Canvas: panes with a drawing each, moved together; highlights and colours of measurements on them.
 
-const stage = document.getElementById("stage");
+const $ = (id) => document.getElementById(id);
+const stage = $("stage");
 const SVG = "http://www.w3.org/2000/svg";
 const figures = [
   stage.querySelector("svg"),

@@ -14,7 +14,7 @@ from graphssl.views.page.payload import payload, script_json
 from graphssl.views.page.sheets import Sheet
 from graphssl.views.svg import rules
 
-_SCRIPTS = ("model.js", "canvas.js", "panel.js", "page.js")
+_SCRIPTS = ("model.js", "canvas.js", "panel.js", "measures.js", "page.js")
 
 
 def html(
@@ -75,5 +75,7 @@ def _script() -> str:
 def _drawing_style() -> str:
     """The rules of a drawing, dark where the system or the page's switch says so, and never on paper."""
     common, light, dark = ("\n".join(lines) for lines in rules())
-    followed = f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
+    followed = (
+        f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
+    )
     return f"{common}\n{light}\n{followed}\n@media screen {{ :where(:root[data-theme=dark]) {{\n{dark}\n}} }}"

@@ -1,6 +1,6 @@
 // Panel: everything there is to tell of one node, as elements. Texts of the file stay text.
 
-const panel = document.getElementById("panel");
+const panel = $("panel");
 
 /** Text in which what stands between backticks is code. */
 function prose(text) {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge
-from graphssl.language.diagnostics import Finding, GraphError, has_errors
+from graphssl.language.diagnostics import Finding, GraphError
 from graphssl.language.fields import REQUIRED, Field
 from graphssl.language.resolve import dumped, locate, variants_of
 from graphssl.language.tree import Mapping as MapTree
@@ -58,8 +58,8 @@ class Detail:
 class Sheet:
     """One entry of the page's switch. name: `byol`, `@cifar10`, or `before`, `after`, `both` in a comparison.
 
-    details: by box name, where there is more to tell. folded: blocks that are collapsed at first. findings: what is
-    wrong with it, a line each.
+    details: by box name, where there is more to tell. folded: blocks that are collapsed at first. findings: its
+    errors, a line each.
     """
 
     name: str
@@ -89,7 +89,7 @@ def sheet(method: Method, name: str = "", folded: Sequence[str] = ()) -> Sheet |
     """A method as a sheet, nothing where its file holds no graph. name: by default the method's own."""
     if method.graph is None:
         return None
-    findings = tuple(map(_said, method.static)) if has_errors(method.static) else ()
+    findings = tuple(_said(finding) for finding in method.static if finding.severity == "error")
     details = dict(_details(method.graph, method.tree))
     return Sheet(name or method.graph.name, scene(method.graph), details, None, tuple(folded), findings)
 
@@ -110,7 +110,7 @@ def _others(reference: str) -> Iterator[tuple[str, str]]:
 
 def _said(finding: Finding) -> str:
     place = f"{finding.span.place}: " if finding.span else ""
-    return f"{place}{finding.severity}[{finding.code}]: {finding.message}"
+    return f"{place}error[{finding.code}]: {finding.message}"
 
 
 def _details(graph: Graph, tree: MapTree | None) -> Iterator[tuple[str, Detail]]:
