@@ -146,7 +146,11 @@ def test_everything_works_with_the_keyboard_alone(opened: Open) -> None:
     page.press("ArrowLeft", "ArrowDown")
     assert page.focused() == "gt"
     page.press("Enter")
-    assert page.text("#panel h2") == "gt"
+    assert page.text("#panel h2") == "gt" and page.focused() == "gt"
+    page.press("Enter")
+    assert page.page.evaluate("document.activeElement.id") == "panel"
+    page.press("Tab", "Tab")
+    assert page.page.evaluate("document.activeElement.closest('#panel') !== null")
     page.press("Escape")
     assert not page.page.locator("#panel").is_visible() and page.focused() == "gt"
     page.press("?")
@@ -179,6 +183,27 @@ def test_zoom_pan_and_fit(opened: Open) -> None:
     assert seen()[2] < whole[2]
     page.press("-", "-")
     assert seen()[2] > whole[2]
+
+
+def test_two_fingers_zoom_and_a_tap_opens(opened: Open) -> None:
+    page = opened(byol(), width=380, height=740, has_touch=True)
+    touch = page.page.context.new_cdp_session(page.page)
+
+    def fingers(kind: str, *points: tuple[float, float]) -> None:
+        where = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+
+    before = page.box('g.node[data-node="f"]')
+    fingers("touchStart", (150, 400), (230, 400))
+    for spread in (10, 20, 30, 40):
+        fingers("touchMove", (150 - spread, 400), (230 + spread, 400))
+    fingers("touchEnd")
+    after = page.box('g.node[data-node="f"]')
+    assert after["width"] == pytest.approx(2 * before["width"], rel=0.1)
+    assert not page.page.locator("#panel").is_visible()
+    page.press("f")
+    page.node("q").tap()
+    assert page.text("#panel h2") == "q" and "g" in page.having("lit")
 
 
 def test_a_block_collapses_and_expands(opened: Open) -> None:
@@ -222,6 +247,8 @@ def test_the_switch_shows_variants_and_the_address_restores_them(opened: Open) -
     assert page.node("negatives").count() == 1
     again = opened(byol(), "#%40cifar10/f")
     assert "resnet18" in again.text() and again.page.input_value("#sheet") == "@cifar10"
+    inside = opened(graphssl.draw(BLOCKS, ["h"]).text("html"), "#blocks/h%2Flast")
+    assert inside.text("#panel h2") == "h"  # the block that hides it
     unknown = opened(byol(), "#nothing/%ff")
     assert unknown.page.input_value("#sheet") == "byol"
 

@@ -12,7 +12,10 @@ function showMeasures() {
   }
   const names = found.measures.map((measure) => measure.name);
   if (!names.includes(meter.name)) meter.name = names[0];
-  $("measure").replaceChildren(...found.measures.map((measure) => make("option", { value: measure.name }, measure.title)));
+  const shown = [...$("measure").options].map((option) => option.value);
+  if (shown.join() !== names.join()) {
+    $("measure").replaceChildren(...found.measures.map((measure) => make("option", { value: measure.name }, measure.title)));
+  }
   $("measure").value = meter.name;
   const last = found.steps.length - 1;
   if (meter.last || meter.step > last) meter.step = last;

@@ -203,7 +203,7 @@ $("search").addEventListener("keydown", (event) => {
 
 const KEYS = [
   ["/", "search; Enter: next, Esc: clear"], ["Tab", "from node to node"], ["← →", "along edges"], ["↑ ↓", "to the node above or below"],
-  ["Enter", "open a node, expand a block"], ["c", "collapse the block of a node, or expand it"], ["+ − 0", "zoom in, out, to full size"], ["f", "fit"], ["Esc", "close"],
+  ["Enter", "open a node, again: go into its panel; expand a block"], ["c", "collapse the block of a node, or expand it"], ["+ − 0", "zoom in, out, to full size"], ["f", "fit"], ["Esc", "close"],
   ...(diff ? [["n p", "next and previous change"]] : []),
 ];
 $("keys").replaceChildren(make("dl", {}, ...KEYS.flatMap(([key, text]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, text)])));
@@ -241,7 +241,8 @@ function nodeKey(key, name) {
   if (!box) return false;
   if (key === "c") return toggleBlockOf(name);
   if (key === "Enter" && box.kind === "block") return toggleBlockOf(name);
-  if (key === "Enter" || key === " ") open(name);
+  if ((key === "Enter" || key === " ") && state.node === name) panel.focus();
+  else if (key === "Enter" || key === " ") open(name);
   else if (key.startsWith("Arrow")) walk(pane, name, key);
   else return false;
   return true;
