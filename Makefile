@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check format schema gallery clean
+.PHONY: demo test test-browser test-all check format schema gallery clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +18,11 @@ $(VENV)/.developing: $(VENV)/.installed
 demo: $(VENV)/.installed  ## train, evaluate and draw a method on generated images
 	$(BIN)/graphssl demo --out runs/demo
 
-test: $(VENV)/.developing  ## the tests without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
+test: $(VENV)/.developing  ## the tests without the slow ones and those in a browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not browser"
+
+test-browser: $(VENV)/.developing  ## the HTML pages in Chromium (Debian: apt-get install chromium)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -rs tests/browser
 
 test-all: $(VENV)/.developing  ## every test that runs on this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -25,6 +25,7 @@ setup(
     package_dir={"graphssl.graphs": "graphs", "graphssl.schemas": "schemas"},
     package_data={
         "graphssl.views": ["fonts/*"],
+        "graphssl.views.page": ["*.html", "*.css", "*.js"],
         "graphssl.graphs": ["*.yaml", "recipes/*.yaml"],
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
@@ -54,6 +55,7 @@ setup(
             "types-PyYAML",
             "types-jsonschema",
             "tensorboard>=2.16",
+            "playwright>=1.45",
         ],
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},

@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Method:
-    """A method that was read: its flat tree, spec and typed graph, with every finding so far."""
+    """A method that was read: its flat tree, spec and typed graph, with every finding so far.
+
+    overrides, plugins: what it was loaded with, as one loads its variants.
+    """
 
     reference: str
     tree: MapTree | None
     spec: Spec | None
     graph: Graph | None
     read_findings: tuple[Finding, ...]
+    overrides: Mapping[str, Any] | Sequence[str] = ()
+    plugins: Sequence[str] = ()
 
     @cached_property
     def static(self) -> list[Finding]:
@@ -72,10 +77,10 @@ def load(reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, p
         ops = registry(tuple(plugins))
         tree = splice(resolve(reference, overrides, found.append), ops, found.append)
     except GraphError as error:
-        return Method(reference, None, None, None, (*found, *error.findings))
+        return Method(reference, None, None, None, (*found, *error.findings), overrides, plugins)
     spec = parse(tree, found.append)
     graph = lower(spec, ops, found.append)
-    return Method(reference, tree, spec, graph, tuple(found))
+    return Method(reference, tree, spec, graph, tuple(found), overrides, plugins)
 
 
 def check(method: Method | str, *, static: bool = False) -> list[Finding]:

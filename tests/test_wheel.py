@@ -32,6 +32,8 @@ def test_it_holds_methods_recipes_and_schema(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in [*ROOT.glob("graphs/**/*.yaml"), *ROOT.glob("schemas/*.json")]:
         assert f"graphssl/{path.relative_to(ROOT).as_posix()}" in names
+    parts = [path for path in ROOT.glob("graphssl/views/page/*") if path.suffix in (".html", ".css", ".js")]
+    assert len(parts) >= 3 and {path.relative_to(ROOT).as_posix() for path in parts} <= names
     assert not [name for name in names if name.startswith(("graphs/", "schemas/", "tests/"))]
 
 
@@ -41,7 +43,7 @@ def test_installed_elsewhere_it_lists_and_checks_methods(wheel: Path, tmp_path: 
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     program = (
         "import graphssl, sys; assert graphssl.__file__.startswith(sys.argv[1]), graphssl.__file__; "
-        "from graphssl.cli import main; sys.exit(main(['list']) or main(['check', 'byol@quick', '--static']))"
+        "from graphssl.cli import main; sys.exit(main(['list']) or main(['check', 'byol@quick', '--static']) or main(['viz', 'byol', '-o', 'byol.html']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "site")],

@@ -104,22 +104,29 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     _method(command)
     command.add_argument("--format", choices=["text", "json"], default="text")
 
-    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
+    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.html")
     _method(command)
-    command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .png, .mmd, .dot or .json")
+    command.add_argument(
+        "-o", "--out", metavar="FILE", required=True, help="FILE.html, .svg, .png, .mmd, .dot or .json"
+    )
     command.add_argument("--sizes", action="store_true", help="write parameters and widths of the built model (slower)")
     command.add_argument("--with-errors", action="store_true", help="draw what is understood, and what is wrong in red")
+    command.add_argument(
+        "--collapse", metavar="BLOCK", nargs="*", help="draw these blocks as one box each; without a name: all of them"
+    )
 
     command = add(
         "diff",
         "diff:diff",
         "say what turns one method into another",
-        "graphssl diff byol simsiam\n         graphssl diff byol simsiam -o byol_simsiam.svg",
+        "graphssl diff byol simsiam\n         graphssl diff byol simsiam -o byol_simsiam.html",
     )
     command.add_argument("a", metavar="A", help=f"a method: {METHOD}")
     command.add_argument("b", metavar="B", help="the method it is compared with, likewise")
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
-    command.add_argument("-o", "--out", metavar="FILE", help="draw both in one: FILE.svg, .mmd, .dot or .json")
+    command.add_argument(
+        "-o", "--out", metavar="FILE", help="draw both in one: FILE.html (also side by side), .svg, .png, …"
+    )
     command.add_argument("--format", choices=["text", "json"], default="text")
     command.add_argument("--exit-code", action="store_true", help="exit with 1 when they differ; default: 0")
 

@@ -134,8 +134,10 @@ def viz(arguments: argparse.Namespace) -> int:
         print(render_text(method.static), file=sys.stderr)
     else:
         method.checked_graph()
+    collapse = None if arguments.collapse == [] else arguments.collapse or ()
     try:
-        draw(method, with_errors=arguments.with_errors, sizes=arguments.sizes).save(arguments.out)
+        drawing = draw(method, collapse, with_errors=arguments.with_errors, sizes=arguments.sizes)
+        drawing.save(arguments.out)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:

@@ -254,12 +254,18 @@ _PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 def dump(tree: Mapping, origins: bool = False) -> str:
     """The tree as YAML text that reads back to the same values; with `origins`, a comment says who set each line."""
-    lines: list[tuple[str, Span]] = []
-    _dump(tree, "", lines)
+    lines = dumped(tree)
     if not origins:
         return "\n".join(text for text, _ in lines) + "\n"
     width = min(max((len(text) for text, _ in lines), default=0), 88)
     return "\n".join(f"{text:<{width}}  # {span.place}" for text, span in lines) + "\n"
+
+
+def dumped(tree: Mapping) -> list[tuple[str, Span]]:
+    """The lines of the tree as YAML, each with the place that set it."""
+    lines: list[tuple[str, Span]] = []
+    _dump(tree, "", lines)
+    return lines
 
 
 def _dump(tree: Mapping, indent: str, lines: list[tuple[str, Span]]) -> None:

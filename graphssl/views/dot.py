@@ -24,7 +24,7 @@ def _lines(scene: Scene) -> Iterator[str]:
     yield '  edge [fontname="Helvetica", fontsize=9];'
     for box in scene.boxes:
         hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
-        style = ', style="filled"' if shape != "box" else ""
+        style = ', style="filled"' if shape != "box" else ", peripheries=2" if box.kind == "block" else ""
         frame = f'color="{SIGNS[box.mark][1]}", penwidth=3' if box.mark else f'color="{hue}"'
         look = f'shape={shape}{style}, {frame}, fillcolor="{hue}29"'
         yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"

@@ -52,12 +52,12 @@ def content(box: Box, inputs: int, outputs: int, above: int) -> Content:
     ports = max((text_width(port, SMALL) for port in box.inputs), default=0) + 14 if len(box.inputs) > 1 else 0
     texts = [text_width(name, NAME, bold=True), *(text_width(line, LINE) for line in lines)]
     texts += [text_width(lines[i], LINE) + SPARK for i, _ in box.curves]
-    pad = {"pure": 26, "total": 26}.get(box.kind, 18)
+    pad = {"pure": 26, "total": 26, "block": 26}.get(box.kind, 18)
     pill_row = sum(width for _, _, width in pills) + 4 * max(0, len(pills) - 1)
     width = ports + max(*texts, pill_row) + pad
     width = max(width, above, 44)
     rows = 17 + 14 * len(lines) + (20 if pills else 0)
-    cap = 18 if box.kind == "state" else 12
+    cap = 18 if box.kind in ("state", "block") else 12
     height = max(rows + cap, 18 * inputs + 8, 36 * outputs if outputs > 1 else 0)
     return Content(name, lines, pills, ports, width + width % 2, height + height % 2)
 

@@ -9,7 +9,13 @@ from graphssl.views.escape import mermaid_title
 from graphssl.views.scene import Arrow, Box, Scene
 from graphssl.views.svg import HUES, SIGNS
 
-_SHAPES = {"state": ("[(", ")]"), "pure": ("([", "])"), "total": ("((", "))"), "source": ("[", "]")}
+_SHAPES = {
+    "state": ("[(", ")]"),
+    "pure": ("([", "])"),
+    "total": ("((", "))"),
+    "source": ("[", "]"),
+    "block": ("[[", "]]"),
+}
 _LINES = {"gradient": "-->", "data": "-.->", "write": "-.->", "ema": "-.->", "copy": "-.->", "share": "==="}
 
 

@@ -44,15 +44,25 @@ SIGNS = {
 
 def svg(scene: Scene) -> str:
     """The drawing as an SVG document."""
-    return "\n".join(_lines(layout(scene))) + "\n"
+    placed = layout(scene)
+    head = (f"<title>{xml(scene.title)}</title>", f"<style>\n{_style()}\n</style>")
+    return "\n".join([_opening(placed), *head, *_lines(placed), "</svg>"]) + "\n"
 
 
-def _lines(placed: Layout) -> Iterator[str]:
-    scene = placed.scene
+def figure(scene: Scene) -> str:
+    """The drawing as an `svg` element for a page that has the rules of `rules()`."""
+    placed = layout(scene)
+    return "\n".join([_opening(placed), *_lines(placed, told=False), "</svg>"])
+
+
+def _opening(placed: Layout) -> str:
     size = f'width="{placed.width}" height="{placed.height}" viewBox="0 0 {placed.width} {placed.height}"'
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" class="graphssl" {size} role="graphics-document document">'
-    yield f"<title>{xml(scene.title)}</title>"
-    yield f"<style>\n{_style()}\n</style>"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" class="graphssl" {size} role="graphics-document document">'
+
+
+def _lines(placed: Layout, told: bool = True) -> Iterator[str]:
+    """Everything that is drawn. told: boxes have a title, which a browser shows where the pointer rests."""
+    scene = placed.scene
     yield f'<rect class="ground" width="{placed.width}" height="{placed.height}" rx="8"/>'
     for band in placed.bands:
         yield f'<rect class="band {band.lane}" {_at(band.x, band.y, band.width, band.height)} rx="14"/>'
@@ -62,17 +72,23 @@ def _lines(placed: Layout) -> Iterator[str]:
     for x, y in placed.dots:
         yield f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3"><title>one list of views</title></circle>'
     for box in placed.boxes:
-        yield from _box(box)
+        yield from _box(box, told)
     for spark in placed.sparks:
         yield _spark(spark)
     for swatch in placed.swatches:
         yield _swatch(swatch)
     for label in placed.labels:
         yield _label(label)
-    yield "</svg>"
 
 
 def _style() -> str:
+    common, light, dark = rules()
+    later = "\n".join(f"  {rule}" for rule in dark)
+    return "\n".join([*common, *light, "@media (prefers-color-scheme: dark) {", later, "}"])
+
+
+def rules() -> tuple[list[str], list[str], list[str]]:
+    """CSS of a drawing: what always holds, colours in the light, and those in the dark."""
     rules = [
         f".graphssl text {{ font-family: {FONTS}; font-size: {LINE}px; fill: {_LIGHT['text']}; }}",
         f".graphssl .name {{ font-size: {NAME}px; font-weight: bold; }}",
@@ -101,10 +117,10 @@ def _style() -> str:
         ".graphssl .halo { fill: none; stroke-width: 3; }",
         ".graphssl path.halo { stroke-width: 9; stroke-opacity: 0.28; stroke-linecap: round; }",
         ".graphssl rect.halo.removed { stroke-dasharray: 7 5; }",
+        ".graphssl .inner { fill: none; }",
         ".graphssl .sign { font-size: 12px; font-weight: bold; text-anchor: middle; }",
     ]
-    dark = "\n".join(f"  {rule}" for rule in _colours(_DARK, 1))
-    return "\n".join([*rules, *_colours(_LIGHT, 0), "@media (prefers-color-scheme: dark) {", dark, "}"])
+    return rules, _colours(_LIGHT, 0), _colours(_DARK, 1)
 
 
 def _all(*names: str) -> str:
@@ -215,9 +231,10 @@ def _marked(thing: Box | Arrow) -> Iterator[str]:
         yield from thing.notes or (thing.mark,)
 
 
-def _box(placed: Placed) -> Iterator[str]:
+def _box(placed: Placed, told: bool) -> Iterator[str]:
     box = placed.box
-    yield f'<g class="node" data-node="{xml(box.name)}"><title>{xml(_told(box))}</title>'
+    title = f"<title>{xml(_told(box))}</title>" if told else ""
+    yield f'<g class="node" data-node="{xml(box.name)}">{title}'
     classes = f"body {box.lane}{' broken' if box.broken else ''}"
     x, y, width, height = placed.x, placed.y, placed.width, placed.height
     if box.kind == "state":
@@ -228,6 +245,8 @@ def _box(placed: Placed) -> Iterator[str]:
             yield f'<rect class="{classes}" {_at(x + 4, y - 4, width, height)} rx="{_n(radius)}"/>'
         yield f'<rect class="under" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
         yield f'<rect class="{classes}" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
+        if box.kind == "block":
+            yield f'<rect class="{classes} inner" {_at(x + 3, y + 3, width - 6, height - 6)} rx="{_n(radius - 3)}"/>'
     yield from _texts(placed)
     if box.mark:
         yield from _mark(placed)

@@ -70,7 +70,7 @@ def test_a_resolved_file_is_the_same_method(capsys: Any, tmp_path: Path) -> None
     assert graphssl.load(out).fingerprint == graphssl.load("byol@quick").fingerprint
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "mmd", "dot", "json"])
+@pytest.mark.parametrize("suffix", ["svg", "png", "mmd", "dot", "json", "html"])
 def test_viz_writes_a_picture(suffix: str, capsys: Any, tmp_path: Path) -> None:
     file = tmp_path / f"byol.{suffix}"
     assert run(capsys, "viz", "byol", "-o", str(file))[0] == 0
@@ -116,6 +116,7 @@ def test_new_writes_a_starter_that_checks_and_never_overwrites(capsys: Any, tmp_
         ("check", "byol", "--set", "nodes.f.ach=resnet18"),
         ("check", "byol", "--set", "nonsense"),
         ("viz", "byol", "-o", "byol.xyz"),
+        ("viz", "byol", "-o", "byol.svg", "--collapse", "head"),
         ("viz", "byol", "-o", "/no/such/folder/byol.svg"),
         ("train", "byol@quick", "--data", "no/such/data", "--out", "OUT"),
         ("train", "byol@quick", "--data", "shapes", "--out", "OUT", "--set", "train.batch_size=many"),
@@ -138,13 +139,14 @@ def test_a_users_mistake_is_one_message_without_traceback(words: tuple[str, ...]
         ("check", "byol", "--static"),
         ("resolve", "byol"),
         ("list",),
-        ("viz", "byol", "-o", "FILE"),
+        ("viz", "byol", "-o", "FILE.svg"),
+        ("viz", "byol", "-o", "FILE.html"),
         ("schema",),
         ("diff", "byol", "simsiam"),
     ],
 )
 def test_looking_at_methods_never_imports_torch(words: tuple[str, ...], tmp_path: Path) -> None:
-    words = tuple(str(tmp_path / "x.svg") if word == "FILE" else word for word in words)
+    words = tuple(word.replace("FILE", str(tmp_path / "x")) for word in words)
     program = (
         f"import sys; from graphssl.cli import main; code = main({words!r}); "
         "sys.exit(code or 10 * any(m in sys.modules for m in ('torch', 'torchvision', 'timm')))"

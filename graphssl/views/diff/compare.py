@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.dump import shown
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Axis, Edge
 from graphssl.language.spec import Ref
 from graphssl.views.diff.match import match
+
+if TYPE_CHECKING:
+    from graphssl.views import Drawing
 
 PARTS = ("op", "of", "input", "attribute", "pairs", "output", "represent", "monitor", "recipe", "group", "order")
 """What a change is of: the first six belong to a node, the others to the method."""
@@ -95,17 +98,23 @@ class Diff:
         return json(self)
 
     def _repr_svg_(self) -> str:
-        from graphssl.views.diff.overlay import diff_scenes
-        from graphssl.views.svg import svg
+        return self.drawing()._repr_svg_()
 
-        return svg(diff_scenes(self)[2])
-
-    def save(self, path: str | Path) -> Path:
-        """Write both methods in one drawing, in the format that the suffix of `path` names."""
+    def drawing(self) -> Drawing:
+        """Both methods in one drawing; as a page, also side by side."""
         from graphssl.views import Drawing
         from graphssl.views.diff.overlay import diff_scenes
 
-        return Drawing(diff_scenes(self)[2]).save(path)
+        return Drawing(diff_scenes(self)[2], self._page)
+
+    def _page(self) -> str:
+        from graphssl.views.page import comparison, html
+
+        return html(" → ".join(self.labels), comparison(self), mode="diff")
+
+    def save(self, path: str | Path) -> Path:
+        """Write both methods in one drawing, in the format that the suffix of `path` names."""
+        return self.drawing().save(path)
 
     def merged_names(self) -> dict[str, str]:
         """A name for each node of `a` beside those of `b`: that of its counterpart, or one that no node has."""

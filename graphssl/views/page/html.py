@@ -1,0 +1,81 @@
+"""Sheets → one HTML file that needs nothing else: drawings, data, style and script stand in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from graphssl.views.escape import xml
+from graphssl.views.page.payload import payload, script_json
+from graphssl.views.page.sheets import Sheet
+from graphssl.views.svg import rules
+
+_SCRIPTS = ("model.js", "canvas.js", "panel.js", "measures.js", "page.js")
+
+
+def html(
+    title: str,
+    sheets: Sequence[Sheet],
+    *,
+    mode: str = "method",
+    live: bool = False,
+    extra_script: str = "",
+    extra_style: str = "",
+) -> str:
+    """The page; the same arguments always give the same bytes.
+
+    mode: `method`, with a switch between sheets, or `diff`, of the three sheets `before`, `after` and `both`.
+    live: the page may ask the server that it came from for more. extra_script runs behind ours and finds
+    `window.graphssl`; it and extra_style are the program's own text, never a user's.
+    """
+    data, figures = payload(title, sheets, mode)
+    scripts = [text for text in (_script(), extra_script) if text]
+    parts = {
+        "policy": _policy(scripts, live),
+        "title": xml(title),
+        "style": f"{_part('page.css')}\n{extra_style}".strip(),
+        "drawing_style": _drawing_style(),
+        "first": figures[0] if figures else "",
+        "figures": "\n".join(f'<template class="figure">{figure}</template>' for figure in figures[1:]),
+        "payload": script_json(data),
+        "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+
+
+def _policy(scripts: Sequence[str], live: bool) -> str:
+    """What the page may load: nothing but these scripts, and from its own server when it is live."""
+    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in scripts)
+    connect = "; connect-src 'self'" if live else ""
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        f"base-uri 'none'; form-action 'none'{connect}"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").strip()
+
+
+def _script() -> str:
+    """All our scripts as one, with nothing of theirs visible to others but `window.graphssl`."""
+    body = "\n\n".join(_part(name) for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{body}\n}})();'
+
+
+def _drawing_style() -> str:
+    """The rules of a drawing, dark where the system or the page's switch says so, and never on paper."""
+    common, light, dark = ("\n".join(lines) for lines in rules())
+    followed = (
+        f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
+    )
+    return f"{common}\n{light}\n{followed}\n@media screen {{ :where(:root[data-theme=dark]) {{\n{dark}\n}} }}"
