@@ -150,6 +150,9 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--checkpoint-every", type=float, metavar="EPOCHS", help="default: ten times a run")
     command.add_argument("--keep-checkpoints", type=int, default=2, metavar="N", help="newest that stay; default: 2")
+    command.add_argument(
+        "--measure-every", type=int, metavar="STEPS", help="measure each node; 0: never; default: about 200 times a run"
+    )
     command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 
