@@ -19,7 +19,7 @@ from graphssl.ops.modules.distributed import world
 from graphssl.runtime.stopwatch import Stopwatch
 from graphssl.runtime.writes import Writes
 
-ROWS = 512
+ROWS = 256
 """Vectors of a node that are measured at most, evenly spaced over what it gives."""
 
 VECTORS = ("features", "tokens", "map", "logits", "probabilities")
