@@ -63,8 +63,8 @@ def _later(place: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
-def _method(command: argparse.ArgumentParser, *, many: bool = False) -> None:
-    command.add_argument("method", metavar="METHOD", nargs="+" if many else None, help=METHOD)
+def _method(command: argparse.ArgumentParser, *, many: bool = False, optional: bool = False) -> None:
+    command.add_argument("method", metavar="METHOD", nargs="+" if many else "?" if optional else None, help=METHOD)
     command.add_argument(
         "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
     )
@@ -104,9 +104,19 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     _method(command)
     command.add_argument("--format", choices=["text", "json"], default="text")
 
-    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.svg")
-    _method(command)
+    command = add(
+        "viz",
+        "inspect:viz",
+        "draw a method, or what a run of it measured",
+        "graphssl viz byol -o byol.svg\n         graphssl viz --run runs/first -o first.svg --measure rank",
+    )
+    _method(command, optional=True)
     command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.svg, .mmd, .dot or .json")
+    command.add_argument(
+        "--run", dest="run_folder", metavar="RUN", help="colour nodes and edges by what this run measured; METHOD may be left out"
+    )
+    command.add_argument("--measure", metavar="NAME", help="std (default), rank, rank_share, grad_norm, ema_distance, age, …")
+    command.add_argument("--step", type=int, metavar="N", help="the measurement at this step; default: the last")
 
     command = add(
         "eject", "inspect:eject", "write the PyTorch that a method compiles to", "graphssl eject byol -o byol.py"

@@ -7,14 +7,17 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphssl.bundled import method_files, recipe_files
 from graphssl.cli.failures import UsageError
 from graphssl.language.diagnostics import GraphError, has_errors, render_text
 from graphssl.language.resolve import dump, locate, variants_of
 from graphssl.ops import registry
-from graphssl.pipeline import load
+from graphssl.pipeline import Method, load
+
+if TYPE_CHECKING:
+    from graphssl.views.scene import Scene
 
 
 def list_(arguments: argparse.Namespace) -> int:
@@ -126,19 +129,72 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def viz(arguments: argparse.Namespace) -> int:
-    """Draw to a file."""
+    """Draw to a file; with a run, coloured by what it measured."""
     from graphssl.views import draw
 
-    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
-    method.checked_graph()
+    drawing = draw(drawn_method(arguments))
+    if arguments.run_folder:
+        from graphssl.views import Drawing
+
+        drawing = Drawing(_coloured(drawing.scene, arguments))
+    elif arguments.measure or arguments.step is not None:
+        raise UsageError("--measure and --step choose from what a run measured: give its folder with --run RUN")
     try:
-        draw(method).save(arguments.out)
+        drawing.save(arguments.out)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"cannot write `{arguments.out}`: {(error.strerror or str(error)).lower()}") from None
     print(f"wrote {arguments.out}", file=sys.stderr)
     return 0
+
+
+def drawn_method(arguments: argparse.Namespace) -> Method:
+    """The method to draw, that of the run when none is named; one that is not the run's is refused."""
+    if not arguments.run_folder:
+        if arguments.method is None:
+            raise UsageError("name a METHOD to draw, or a run of one with --run RUN")
+        method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+        method.checked_graph()
+        return method
+    file = Path(arguments.run_folder) / "method.yaml"
+    if not file.is_file():
+        raise UsageError(f"`{arguments.run_folder}` is no run folder (it has no method.yaml)")
+    own = load(str(file), [] if arguments.method else arguments.set, plugins=arguments.plugin)
+    if arguments.method is None:
+        own.checked_graph()
+        return own
+    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    mine, theirs = set(method.checked_graph().nodes), set(own.checked_graph().nodes)
+    if mine != theirs:
+        here, there = sorted(mine - theirs), sorted(theirs - mine)
+        words = [f"`{here[0]}` is only in {arguments.method}"] if here else []
+        words += [f"`{there[0]}` only in the run" if here else f"`{there[0]}` is only in the run"] if there else []
+        raise UsageError(
+            f"`{arguments.run_folder}` is a run of another graph: {' and '.join(words)}; leave METHOD out to draw the run's own"
+        )
+    return method
+
+
+def _coloured(scene: Scene, arguments: argparse.Namespace) -> Scene:
+    """The scene in the colours of the measure and step asked for."""
+    from graphssl.views.heat import heated
+    from graphssl.views.run import measures_of
+
+    file = Path(arguments.run_folder) / "metrics.jsonl"
+    try:
+        found = measures_of(file)
+    except OSError as error:
+        raise UsageError(f"cannot read `{file}`: {(error.strerror or str(error)).lower()}") from None
+    if not found.steps:
+        raise UsageError(f"`{file}` has no measurements of nodes: train with --measure-every above 0")
+    if arguments.step is not None and arguments.step < found.steps[0]:
+        raise UsageError(f"nothing was measured up to step {arguments.step}: the first measured step is {found.steps[0]}")
+    try:
+        return heated(scene, found, arguments.measure or "std", arguments.step)
+    except KeyError:
+        names = ", ".join(measure.name for measure in found.measures)
+        raise UsageError(f"the run has no measure `{arguments.measure or 'std'}`; it has {names}") from None
 
 
 def eject(arguments: argparse.Namespace) -> int:

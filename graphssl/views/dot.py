@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphssl.views.escape import dot as text
+from graphssl.views.heat import colour, ink
 from graphssl.views.scene import Arrow, Box, Scene
 from graphssl.views.svg import HUES
 
 _SHAPES = {"state": "cylinder", "total": "circle", "pure": "box"}
 _STYLES = {"gradient": "solid", "data": "dashed", "write": "dashed", "ema": "dotted", "copy": "dotted", "share": "bold"}
+
+_INKS = {"bright": "#111111", "dim": "#ffffff"}
 
 
 def dot(scene: Scene) -> str:
@@ -25,7 +28,8 @@ def _lines(scene: Scene) -> Iterator[str]:
     for box in scene.boxes:
         hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
         style = ', style="filled"' if shape != "box" else ""
-        look = f'shape={shape}{style}, color="{hue}", fillcolor="{hue}29"'
+        fill = f'"{hue}29"' if box.heat is None else f'"{colour(box.heat)}", fontcolor="{_INKS[ink(box.heat)]}"'
+        look = f'shape={shape}{style}, color="{hue}", fillcolor={fill}'
         yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"
     for arrow in scene.edges:
         yield f"  {text(arrow.source)} -> {text(arrow.target)} [{', '.join(_attributes(arrow))}];"
@@ -53,5 +57,7 @@ def _attributes(arrow: Arrow) -> Iterator[str]:
         yield f'color="{HUES["state"]}"'
     if arrow.kind == "share":
         yield "dir=none"
+    if arrow.heat is not None:
+        yield f"penwidth={1 + 4 * arrow.heat:.2g}"
     if arrow.stops:
         yield "arrowhead=normaltee"

@@ -40,7 +40,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Badge:
-    """A mark on a box. kind: `represent`, `moment` (when state is written), `monitor` or `broken`."""
+    """A mark on a box. kind: `represent`, `moment` (when state is written), `monitor`, `measure` or `broken`."""
 
     kind: str
     text: str
@@ -53,6 +53,7 @@ class Box:
     module: the node whose weights it calls; two boxes with the same one are the same module. group: the block it is in.
     count: how many values it gives (one per view). stops_gradient: gradient arrives here and goes no further.
     place: file and line. mark: one of MARKS, or nothing; notes: what the mark is about, a line each.
+    heat: where what a run measured lies on the colour scale, 0 to 1.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Box:
     broken: bool = False
     mark: str = ""
     notes: tuple[str, ...] = ()
+    heat: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Arrow:
     """One edge, from an output port of `source` to an input port of `target`.
 
     shapes: what flows, a run of equal values as one. stops: gradient would come back here, but does not pass.
-    number: the momentum of an `ema` edge, the weight of an edge to the total. mark, notes: as of a Box.
+    number: the momentum of an `ema` edge, the weight of an edge to the total. mark, notes, heat: as of a Box.
     """
 
     source: str
@@ -92,6 +94,7 @@ class Arrow:
     number: Number | None = None
     mark: str = ""
     notes: tuple[str, ...] = ()
+    heat: float | None = None
 
     @property
     def label(self) -> str:
