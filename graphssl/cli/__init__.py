@@ -167,6 +167,17 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 
     command = add(
+        "watch",
+        "watch:watch",
+        "follow a run in the browser: curves, and the graph in the colours of what it measures",
+        "graphssl watch runs/first",
+    )
+    command.add_argument("out", metavar="RUN", help="run folder")
+    command.add_argument("--port", type=int, default=0, metavar="N", help="on 127.0.0.1; default: a free one")
+    command.add_argument("--open", action="store_true", help="open the page in the browser")
+    command.add_argument("--wait", action="store_true", help="wait for a run that does not exist yet")
+
+    command = add(
         "demo", "demo:demo", "train, evaluate and draw SimCLR on generated images", "graphssl demo --out runs/demo"
     )
     command.add_argument("--out", metavar="RUN", default="runs/demo", help="run folder; default: runs/demo")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from graphssl.views.measures import Measure, Measures
@@ -81,20 +81,20 @@ def _distant(arrow: Arrow, apart: Mapping[str, float]) -> Arrow:
 
 def _flowing(arrow: Arrow, scene: Scene, gradients: Measure, found: Mapping[str, float]) -> Arrow:
     """The edge with the gradient norm of the module that its gradient arrives at first."""
-    module = _receiver(arrow.source, scene, found) if arrow.kind == "gradient" and not arrow.stops else None
+    module = receiver(arrow.source, scene, found) if arrow.kind == "gradient" and not arrow.stops else None
     if module is None:
         return arrow
     note = f"gradient norm of {module}: {short(found[module])}"
     return replace(arrow, heat=round(gradients.place(found[module]), 4), notes=(*arrow.notes, note))
 
 
-def _receiver(name: str, scene: Scene, found: Mapping[str, float]) -> str | None:
-    """The nearest box upstream, `name` itself first, whose weights have a gradient norm."""
+def receiver(name: str, scene: Scene, found: Container[str]) -> str | None:
+    """The nearest module upstream, `name` itself first, that is among those found: where gradient from there arrives."""
     modules = {box.name: box.module or box.name for box in scene.boxes}
     before, seen = [name], {name}
     while before:
         now = before.pop(0)
-        if modules.get(now) in found:
+        if now in modules and modules[now] in found:
             return modules[now]
         more = [a.source for a in scene.edges if a.target == now and a.kind == "gradient" and a.source not in seen]
         seen.update(more)
