@@ -80,6 +80,8 @@ class WatchServer(ThreadingHTTPServer):
         """End every open page's stream and the server."""
         self.bell.close()
         self.server_close()
+        if all(self.slots.acquire(timeout=2) for _ in range(CONNECTIONS)):
+            self.closing.close()  # no stream waits on it any more
 
 
 class Handler(BaseHTTPRequestHandler):
