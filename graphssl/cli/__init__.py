@@ -63,8 +63,8 @@ def _later(place: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
-def _method(command: argparse.ArgumentParser, *, many: bool = False) -> None:
-    command.add_argument("method", metavar="METHOD", nargs="+" if many else None, help=METHOD)
+def _method(command: argparse.ArgumentParser, *, many: bool = False, optional: bool = False) -> None:
+    command.add_argument("method", metavar="METHOD", nargs="+" if many else "?" if optional else None, help=METHOD)
     command.add_argument(
         "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
     )
@@ -104,8 +104,13 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     _method(command)
     command.add_argument("--format", choices=["text", "json"], default="text")
 
-    command = add("viz", "inspect:viz", "draw a method", "graphssl viz byol -o byol.html")
-    _method(command)
+    command = add(
+        "viz",
+        "viz:viz",
+        "draw a method, or what a run of it measured",
+        "graphssl viz byol -o byol.html\n         graphssl viz --run runs/first -o first.svg --measure rank",
+    )
+    _method(command, optional=True)
     command.add_argument(
         "-o", "--out", metavar="FILE", required=True, help="FILE.html, .svg, .png, .mmd, .dot or .json"
     )
@@ -114,6 +119,16 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--collapse", metavar="BLOCK", nargs="*", help="draw these blocks as one box each; without a name: all of them"
     )
+    command.add_argument(
+        "--run",
+        dest="run_folder",
+        metavar="RUN",
+        help="colour nodes and edges by what this run measured; METHOD may be left out",
+    )
+    command.add_argument(
+        "--measure", metavar="NAME", help="std (default), rank, rank_share, grad_norm, ema_distance, age, …"
+    )
+    command.add_argument("--step", type=int, metavar="N", help="the measurement at this step; default: the last")
 
     command = add(
         "diff",
@@ -172,8 +187,22 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--checkpoint-every", type=float, metavar="EPOCHS", help="default: ten times a run")
     command.add_argument("--keep-checkpoints", type=int, default=2, metavar="N", help="newest that stay; default: 2")
+    command.add_argument(
+        "--measure-every", type=int, metavar="STEPS", help="measure each node; 0: never; default: about 200 times a run"
+    )
     command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+
+    command = add(
+        "watch",
+        "watch:watch",
+        "follow a run in the browser: curves, and the graph in the colours of what it measures",
+        "graphssl watch runs/first",
+    )
+    command.add_argument("out", metavar="RUN", help="run folder")
+    command.add_argument("--port", type=int, default=0, metavar="N", help="on 127.0.0.1; default: a free one")
+    command.add_argument("--open", action="store_true", help="open the page in the browser")
+    command.add_argument("--wait", action="store_true", help="wait for a run that does not exist yet")
 
     command = add(
         "demo", "demo:demo", "train, evaluate and draw SimCLR on generated images", "graphssl demo --out runs/demo"

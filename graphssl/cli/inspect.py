@@ -1,4 +1,4 @@
-"""Commands that look at methods without training: list, new, resolve, show, viz, eject, schema."""
+"""Commands that look at methods without training: list, new, resolve, show, eject, schema."""
 
 from __future__ import annotations
 
@@ -122,27 +122,6 @@ def show(arguments: argparse.Namespace) -> int:
     from graphssl.cli.table import method_table
 
     method_table(method)
-    return 0
-
-
-def viz(arguments: argparse.Namespace) -> int:
-    """Draw to a file."""
-    from graphssl.views import draw
-
-    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
-    if arguments.with_errors:
-        print(render_text(method.static), file=sys.stderr)
-    else:
-        method.checked_graph()
-    collapse = None if arguments.collapse == [] else arguments.collapse or ()
-    try:
-        drawing = draw(method, collapse, with_errors=arguments.with_errors, sizes=arguments.sizes)
-        drawing.save(arguments.out)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"cannot write `{arguments.out}`: {(error.strerror or str(error)).lower()}") from None
-    print(f"wrote {arguments.out}", file=sys.stderr)
     return 0
 
 

@@ -37,6 +37,7 @@ def train(arguments: argparse.Namespace) -> int:
         eval_samples=arguments.eval_samples,
         checkpoint_every=arguments.checkpoint_every,
         keep_checkpoints=arguments.keep_checkpoints,
+        measure_every=arguments.measure_every,
         max_bad=arguments.max_bad,
         cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,

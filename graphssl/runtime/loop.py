@@ -25,6 +25,7 @@ from graphssl.runtime.errors import RunError
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.interrupt import Stop
+from graphssl.runtime.measures import Measuring, Reading
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
@@ -49,6 +50,7 @@ class Loop:
     source: ImageSource
     sampler: EpochSampler
     evaluation: Evaluation
+    measuring: Measuring
     steps: int
     applied: bool = True  # whether the last step changed the weights
     skipped_in_a_row: int = 0
@@ -76,12 +78,14 @@ class Loop:
             batch = next(batches)
             self.note_bad(batch, report)
             lr = self.optimizers.schedule(step)
-            outputs = self.step(step, batch)
             done = step + 1
-            if done % self.options.log_every == 0 or step == first or done == self.steps:
+            reading = self.measuring.reading(done)
+            outputs = self.step(step, batch, reading)
+            due = done % self.options.log_every == 0 or self.measuring.due(done)
+            if due or step == first or done == self.steps:
                 now = time.perf_counter()
                 rate = (done - since) * self.recipe.batch_size / max(now - begun, 1e-9)
-                self.log(done, outputs, lr, rate, report)
+                self.log(done, outputs, lr, rate, report, reading.nodes() if reading else {})
                 begun, since = now, done
             if done % self.eval_steps == 0 or done == self.steps:
                 self.evaluate(done, report)
@@ -95,8 +99,8 @@ class Loop:
         self.finish(report)
         return 0
 
-    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step; the losses and monitors, averaged over micro-batches."""
+    def step(self, step: int, batch: Batch, reading: Reading | None = None) -> dict[str, Tensor]:
+        """One optimizer step; the losses and monitors, averaged over micro-batches. reading: measures the last of these."""
         recipe, accelerator = self.recipe, self.accelerator
         set_seed(_step_seed(recipe.seed, step, accelerator.process_index))
         if self.applied:  # a skipped step left the weights as they were: its EMA has been done
@@ -108,7 +112,7 @@ class Loop:
         for i, views in enumerate(self.micro_batches(batch)):
             last = i == recipe.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.model):
-                out = self.model(views, step)
+                out = reading.forward(self.model, views, step) if reading and last else self.model(views, step)
                 accelerator.backward(out.loss / recipe.accumulate)
             finite = finite * torch.isfinite(out.loss.detach())
             for name, value in {"loss": out.loss, **out.losses, **out.monitors}.items():
@@ -117,6 +121,8 @@ class Loop:
             finite = accelerator.reduce(finite, "mean")
         if float(finite) == 1.0:
             accelerator.unscale_gradients()
+            if reading:
+                reading.gradients()
             self.optimizers.drop_frozen(step)
             self.optimizers.clip()
             for optimizer in self.prepared:
@@ -125,6 +131,7 @@ class Loop:
         else:
             self.applied = False
         if self.applied:
+            self.measuring.note_writes(step + 1)
             self.module.commit("after_step", step)  # type: ignore[operator]
             self.skipped_in_a_row = 0
         else:
@@ -135,6 +142,8 @@ class Loop:
                     f"the loss was not finite {MAX_SKIPPED_IN_A_ROW} steps in a row (up to step {step}): "
                     "lower the learning rate, or use bf16 or fp32 instead of fp16"
                 )
+        if reading:
+            reading.state()
         return outputs
 
     def micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
@@ -152,8 +161,16 @@ class Loop:
                 for name, view in batch.views.items()
             }
 
-    def log(self, done: int, outputs: dict[str, Tensor], lr: float, rate: float, report: Report) -> None:
-        """One line of metrics: the mean over ranks."""
+    def log(
+        self,
+        done: int,
+        outputs: dict[str, Tensor],
+        lr: float,
+        rate: float,
+        report: Report,
+        nodes: dict[str, dict[str, float]],
+    ) -> None:
+        """One line of metrics: the mean over ranks, and what the main process measured of the nodes."""
         names = list(outputs)
         stacked = torch.stack([outputs[name].float() for name in names])
         if self.accelerator.num_processes > 1:
@@ -162,9 +179,8 @@ class Loop:
         epoch = done / self.sampler.steps_per_epoch
         self.accelerator.log({**values, "lr": lr}, step=done)
         if self.accelerator.is_main_process:
-            self.folder.log(
-                {"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)}
-            )
+            record = {"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)}
+            self.folder.log({**record, **({"nodes": nodes} if nodes else {})})
         shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}
         monitors = {name: values[name] for name, _ in self.graph.monitors}
         report.step(done, {**shown, **monitors}, rate)
@@ -190,6 +206,7 @@ class Loop:
                 "applied": self.applied,
                 "data": self.options.data,
                 "graphssl": __version__,
+                "queue_writes": self.measuring.writes.facts(),
                 "samples": len(self.source),
                 "scaler": scaler.state_dict() if scaler is not None else None,
                 "total_steps": self.steps,

@@ -21,6 +21,7 @@ class Options:
     eval_samples: int = 5_000
     checkpoint_every: float | None = None
     keep_checkpoints: int = 2
+    measure_every: int | None = None  # steps; None: about 200 times a run, 0: never
     max_bad: float = 0.01
     cache_gb: float = 4.0
     log_with: str | None = None

@@ -24,6 +24,7 @@ from graphssl.runtime.header import header
 from graphssl.runtime.interrupt import stopping
 from graphssl.runtime.loop import Loop
 from graphssl.runtime.makers import makers_of
+from graphssl.runtime.measures import Measuring
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
@@ -74,11 +75,13 @@ def train(method: Method, options: Options) -> int:
     evaluation = Evaluation(
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
+    measuring = Measuring(graph, module, steps, options.measure_every, main=accelerator.is_main_process)
+    measuring.writes.restore(facts.get("queue_writes", {}) if facts else {})
     if accelerator.is_main_process:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
-        steps, applied=bool(facts["applied"]) if facts else True,
+        measuring, steps, applied=bool(facts["applied"]) if facts else True,
     )  # fmt: skip
     if options.log_with:
         accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})

@@ -6,7 +6,7 @@ Never imports torch, unless sizes of the built model are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from graphssl.ir.graph import Graph
 from graphssl.views.collapse import collapsed, groups_of
 from graphssl.views.dot import dot
 from graphssl.views.findings import with_findings
+from graphssl.views.heat import heated
 from graphssl.views.json import json
+from graphssl.views.measures import Measures
 from graphssl.views.mermaid import mermaid
 from graphssl.views.png import png
 from graphssl.views.scene import Scene, scene
@@ -77,12 +79,21 @@ class Drawing:
 
 
 def draw(
-    method: Method | str, collapse: Sequence[str] | None = (), *, with_errors: bool = False, sizes: bool = False
+    method: Method | str,
+    collapse: Sequence[str] | None = (),
+    *,
+    with_errors: bool = False,
+    sizes: bool = False,
+    measures: Measures | None = None,
+    measure: str = "std",
+    step: int | None = None,
 ) -> Drawing:
     """The drawing of a method, by name or loaded; of one with errors, as far as it is understood.
 
     collapse: names of blocks to draw as one box each, None for all. A page has the method's variants, too.
     with_errors: mark what is wrong, and say it below. sizes: parameters and widths of the built model (imports torch).
+    measures: what a run measured (`views.run.measures_of`): colours boxes by `measure` at a step, by default the last; a page
+    shows all of it, and that method alone.
     Raises GraphError with every finding when the file holds no graph at all, ValueError for a block that is not there.
     """
     from graphssl.language.diagnostics import GraphError
@@ -97,7 +108,8 @@ def draw(
 
     whole = see(method)
     folded = _blocks(whole, collapse)
-    return Drawing(collapsed(whole, folded) if folded else whole, lambda: _page(method, folded, see))
+    coloured = heated(whole, measures, measure, step) if measures and measures.get(measure) else whole
+    return Drawing(collapsed(coloured, folded) if folded else coloured, lambda: _page(method, folded, see, measures))
 
 
 def _seen(method: Method, *, with_errors: bool, sizes: bool) -> Scene:
@@ -113,10 +125,12 @@ def _seen(method: Method, *, with_errors: bool, sizes: bool) -> Scene:
     return with_findings(drawn, method.graph, method.static) if with_errors else drawn
 
 
-def _page(method: Method, folded: Sequence[str], see: Callable[[Method], Scene]) -> str:
-    from graphssl.views.page import html, sheets
+def _page(method: Method, folded: Sequence[str], see: Callable[[Method], Scene], measures: Measures | None) -> str:
+    from graphssl.views.page import html, sheet, sheets
 
-    return html(method.graph.name if method.graph else "", sheets(method, folded, see))
+    own = sheet(method, folded=folded, see=see) if measures else None
+    shown = [replace(own, measures=measures)] if own else sheets(method, folded, see)
+    return html(method.graph.name if method.graph else "", shown)
 
 
 def _blocks(whole: Scene, asked: Sequence[str] | None) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Badge:
-    """A mark on a box. kind: `represent`, `moment` (when state is written), `monitor` or `broken`."""
+    """A mark on a box. kind: `represent`, `moment` (when state is written), `monitor`, `measure` or `broken`."""
 
     kind: str
     text: str
@@ -52,7 +52,8 @@ class Box:
 
     module: the node whose weights it calls; two boxes with the same one are the same module. group: the block it is in.
     count: how many values it gives (one per view). stops_gradient: gradient arrives here and goes no further.
-    curves: samples of schedules, each with the index of its line. place: file and line. mark: one of MARKS, or nothing; notes: what the mark is about, a line each.
+    curves: samples of schedules, each with the index of its line. place: file and line. mark: one of MARKS, or nothing;
+    notes: what the mark is about, a line each. heat: where what a run measured lies on the colour scale, 0 to 1.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Box:
     mark: str = ""
     notes: tuple[str, ...] = ()
     curves: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    heat: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Arrow:
     """One edge, from an output port of `source` to an input port of `target`.
 
     shapes: what flows, a run of equal values as one. stops: gradient would come back here, but does not pass.
-    number: the momentum of an `ema` edge, the weight of an edge to the total. mark, notes: as of a Box.
+    number: the momentum of an `ema` edge, the weight of an edge to the total. mark, notes, heat: as of a Box.
     """
 
     source: str
@@ -93,6 +95,7 @@ class Arrow:
     number: Number | None = None
     mark: str = ""
     notes: tuple[str, ...] = ()
+    heat: float | None = None
 
     @property
     def label(self) -> str:

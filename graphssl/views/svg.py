@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from graphssl.views.escape import xml
 from graphssl.views.figure import Label, Layout, Path, Placed, Spark, Stroke, Swatch
+from graphssl.views.heat import VIRIDIS, colour, ink
 from graphssl.views.layout import layout
 from graphssl.views.measure import LINE, NAME, SMALL, SPARK, text_width
 from graphssl.views.scene import Arrow, Box, Scene
@@ -45,7 +46,8 @@ SIGNS = {
 def svg(scene: Scene) -> str:
     """The drawing as an SVG document."""
     placed = layout(scene)
-    head = (f"<title>{xml(scene.title)}</title>", f"<style>\n{_style()}\n</style>")
+    hot = _hot() if any(box.heat is not None for box in scene.boxes) else ""
+    head = (f"<title>{xml(scene.title)}</title>", f"<style>\n{_style()}{hot}\n</style>")
     return "\n".join([_opening(placed), *head, *_lines(placed), "</svg>"]) + "\n"
 
 
@@ -123,6 +125,16 @@ def rules() -> tuple[list[str], list[str], list[str]]:
     return rules, _colours(_LIGHT, 0), _colours(_DARK, 1)
 
 
+def _hot() -> str:
+    """Rules for boxes that a measure colours: the colour is opaque and the text fits it, in light and dark alike."""
+    rules = [".graphssl .hot .body { fill-opacity: 1; }"]
+    for tone, text in (("bright", "#111111"), ("dim", "#ffffff")):
+        rules.append(f".graphssl .hot.{tone} text {{ fill: {text}; }}")
+        rules.append(f".graphssl .hot.{tone} .mark {{ fill: {text}; fill-opacity: 0.16; }}")
+        rules.append(f".graphssl .hot.{tone} .star {{ fill: {text}; }}")
+    return "\n" + "\n".join(rules)
+
+
 def _all(*names: str) -> str:
     """A selector of elements of any of these classes."""
     return ", ".join(f".graphssl .{name}" for name in names)
@@ -191,7 +203,9 @@ def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
     yield f'<g data-edges="{" ".join(map(str, stroke.edges))}"><title>{xml(chr(10).join(map(_said, arrows)))}</title>'
     if mark := _together({arrow.mark for arrow in arrows}):
         yield f'<path class="halo {mark}" d="{_d(stroke.path)}"/>'
-    yield f'<path class="edge {stroke.kind}" d="{_d(_shortened(stroke.path, stroke.head))}"/>'
+    heat = max((arrow.heat for arrow in arrows if arrow.heat is not None), default=None)
+    thick = "" if heat is None else f' style="stroke-width: {_n(1.2 + 4 * heat)}"'
+    yield f'<path class="edge {stroke.kind}" d="{_d(_shortened(stroke.path, stroke.head))}"{thick}/>'
     if stroke.kind == "share":
         yield f'<path class="edge hollow" d="{_d(stroke.path)}"/>'
     if stroke.head:
@@ -226,25 +240,26 @@ def _said(arrow: Arrow) -> str:
 
 
 def _marked(thing: Box | Arrow) -> Iterator[str]:
-    """What the mark of a box or an edge says, in words."""
-    if thing.mark:
-        yield from thing.notes or (thing.mark,)
+    """What the mark or the colour of a box or an edge says, in words."""
+    yield from thing.notes or ((thing.mark,) if thing.mark else ())
 
 
 def _box(placed: Placed, told: bool) -> Iterator[str]:
     box = placed.box
     title = f"<title>{xml(_told(box))}</title>" if told else ""
-    yield f'<g class="node" data-node="{xml(box.name)}">{title}'
+    tone = "" if box.heat is None else f" hot {ink(box.heat)}"
+    yield f'<g class="node{tone}" data-node="{xml(box.name)}">{title}'
     classes = f"body {box.lane}{' broken' if box.broken else ''}"
     x, y, width, height = placed.x, placed.y, placed.width, placed.height
+    warm = "" if box.heat is None else f' style="fill: {colour(box.heat)}"'
     if box.kind == "state":
-        yield from _cylinder(x, y, width, height, classes)
+        yield from _cylinder(x, y, width, height, classes, warm=warm)
     else:
         radius = {"pure": 18, "total": 18, "source": 3}.get(box.kind, 9)
         if box.kind == "source" and box.count > 1:
             yield f'<rect class="{classes}" {_at(x + 4, y - 4, width, height)} rx="{_n(radius)}"/>'
         yield f'<rect class="under" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
-        yield f'<rect class="{classes}" {_at(x, y, width, height)} rx="{_n(radius)}"/>'
+        yield f'<rect class="{classes}" {_at(x, y, width, height)} rx="{_n(radius)}"{warm}/>'
         if box.kind == "block":
             yield f'<rect class="{classes} inner" {_at(x + 3, y + 3, width - 6, height - 6)} rx="{_n(radius - 3)}"/>'
     yield from _texts(placed)
@@ -262,12 +277,14 @@ def _mark(placed: Placed) -> Iterator[str]:
     yield f'<text class="sign" x="{_n(x + 1)}" y="{_n(y + 5)}">{SIGNS[mark][0]}</text>'
 
 
-def _cylinder(x: float, y: float, width: float, height: float, classes: str, ry: float = 7) -> Iterator[str]:
+def _cylinder(
+    x: float, y: float, width: float, height: float, classes: str, ry: float = 7, warm: str = ""
+) -> Iterator[str]:
     top, low = y + ry, y + height - ry
     arc = f"A{_n(width / 2)} {_n(ry)} 0 0"
     sides = f"M{_n(x)} {_n(top)}{arc} 1 {_n(x + width)} {_n(top)}V{_n(low)}{arc} 1 {_n(x)} {_n(low)}Z"
     yield f'<path class="under" d="{sides}"/>'
-    yield f'<path class="{classes}" d="{sides}"/>'
+    yield f'<path class="{classes}" d="{sides}"{warm}/>'
     yield f'<path class="{classes}" d="M{_n(x)} {_n(top)}{arc} 0 {_n(x + width)} {_n(top)}" style="fill: none"/>'
 
 
@@ -338,6 +355,14 @@ def _label(label: Label) -> str:
     return f'<text class="{label.role}" x="{_n(label.x)}" y="{_n(label.y)}"{anchor}>{xml(label.text)}</text>'
 
 
+def _scale(x: float, y: float) -> str:
+    """The colour scale, low to high."""
+    wide = 36 / len(VIRIDIS)
+    return "".join(
+        f'<rect {_at(x + i * wide, y - 6, wide + 0.4, 12)} fill="{shade}"/>' for i, shade in enumerate(VIRIDIS)
+    )
+
+
 def _swatch(swatch: Swatch) -> str:
     x, y, kind = swatch.x, swatch.y, swatch.kind
     line = f'<path class="edge {kind}" d="M{_n(x)} {_n(y)}L{_n(x + 28)} {_n(y)}"/>'
@@ -350,6 +375,8 @@ def _swatch(swatch: Swatch) -> str:
             return f'<path class="edge data" d="M{_n(x)} {_n(y)}L{_n(x + 34)} {_n(y)}"/>{stop}'
         case "state":
             return "".join(_cylinder(x + 9, y - 8, 18, 17, "body state", 3))
+        case "heat":
+            return _scale(x, y)
         case "represent":
             return f'<polygon points="{_star(x + 17, y)}" fill="#e69f00"/>'
         case "moment":

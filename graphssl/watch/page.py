@@ -1,0 +1,75 @@
+"""The page: a skeleton, its style and script, the drawing of the graph, and what the script must know of it."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files as resources
+from typing import Any
+
+from graphssl.views.escape import xml
+from graphssl.views.heat import VIRIDIS, receiver
+from graphssl.views.run import KNOWN
+from graphssl.views.scene import Scene
+from graphssl.views.svg import svg
+from graphssl.watch.folder import RunFiles
+
+
+def page(files: RunFiles, nonce: str) -> str:
+    """The HTML document. nonce: what its scripts and styles must carry to be let run."""
+    picture, facts = drawing(files.text("method.yaml"))
+    parts = {
+        "nonce": nonce,
+        "title": xml(str(facts["title"] or files.path.name)),
+        "run": xml(str(files.path)),
+        "style": _asset("page.css"),
+        "script": _asset("page.js"),
+        "facts": json.dumps({**facts, **LOOK}).replace("<", "\\u003c"),
+        "drawing": picture.replace("<style>", f'<style nonce="{nonce}">'),
+    }
+    head, *rest = _asset("page.html").split("{{")
+    filled = (parts[name] + text for name, _, text in (piece.partition("}}") for piece in rest))
+    return head + "".join(filled)
+
+
+LOOK: dict[str, Any] = {
+    "colours": VIRIDIS,
+    "measures": [
+        dict(zip(("name", "title", "unit", "doc", "low", "high", "good", "scale"), entry, strict=True))
+        for entry in KNOWN
+    ],
+}
+
+
+@lru_cache(maxsize=4)
+def drawing(text: str) -> tuple[str, dict[str, Any]]:
+    """The graph of a method's text as SVG, and its names: of losses, monitors, and where each edge's gradient arrives."""
+    from graphssl.pipeline import load
+    from graphssl.views.scene import scene
+
+    nothing = {"title": "", "losses": [], "monitors": [], "receivers": {}}
+    graph = load(text).graph if "\n" in text else None  # without a line break it would be a name or a path
+    if graph is None:
+        return '<p class="empty">method.yaml cannot be drawn.</p>', nothing
+    found = scene(graph)
+    return svg(found), {
+        "title": graph.title,
+        "losses": [node.name for node in graph.losses()],
+        "monitors": [name for name, _ in graph.monitors],
+        "receivers": _receivers(found),
+    }
+
+
+def _receivers(found: Scene) -> dict[int, str]:
+    """By the index of an edge that carries gradient: the module whose weights that gradient reaches first."""
+    trained = {box.name for box in found.boxes if box.kind in ("module", "link") and box.lane == "student"}
+    back = {
+        i: receiver(arrow.source, found, trained)
+        for i, arrow in enumerate(found.edges)
+        if arrow.kind == "gradient" and not arrow.stops
+    }
+    return {i: name for i, name in back.items() if name}
+
+
+def _asset(name: str) -> str:
+    return (resources("graphssl.watch") / name).read_text(encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Lines of metrics as a page may have them: finite numbers by name, whatever the file holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from graphssl.views.run import clean_nodes, is_number
+
+NAMES, LENGTH = 200, 120
+"""Values of a line, and characters of a name, that are passed on."""
+
+
+def record(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics.jsonl: `step`, its numbers, and `nodes`; nothing where it is no such line.
+
+    A value that is not finite stays, as None, so that a curve shows the gap.
+    """
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not _is_step(found.get("step")):
+        return None
+    numbers: dict[str, Any] = {
+        name[:LENGTH]: value if is_number(value) else None
+        for name, value in list(found.items())[:NAMES]
+        if name != "nodes" and isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    nodes = {
+        node[:LENGTH]: dict(list(values.items())[:NAMES])
+        for node, values in list(clean_nodes(found.get("nodes")).items())[: 10 * NAMES]
+    }
+    return {**numbers, **({"nodes": nodes} if nodes else {})}
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
