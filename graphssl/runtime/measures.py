@@ -49,7 +49,8 @@ def spread(rows: Tensor) -> Tensor:
     0 where all rows point the same way, near 1 where they are spread evenly over the sphere; never above 1.
     """
     unit = nn.functional.normalize(rows, dim=1)
-    return unit.std(dim=0, correction=0).mean() * rows.shape[1] ** 0.5
+    found: Tensor = unit.std(dim=0, correction=0).mean() * rows.shape[1] ** 0.5
+    return found
 
 
 def gram(rows: Tensor) -> Tensor:
@@ -74,7 +75,8 @@ def distance(slow: nn.Module, fast: nn.Module) -> Tensor:
     pairs = [(t.detach(), source[name].detach()) for name, t in slow.named_parameters()]
     apart = torch.stack([torch.linalg.vector_norm((t - s).float()) for t, s in pairs])
     whole = torch.stack([torch.linalg.vector_norm(s.float()) for _, s in pairs])
-    return torch.linalg.vector_norm(apart) / torch.linalg.vector_norm(whole)
+    found: Tensor = torch.linalg.vector_norm(apart) / torch.linalg.vector_norm(whole)
+    return found
 
 
 def gradient_norm(module: nn.Module) -> Tensor | None:

@@ -24,7 +24,7 @@ class Pace:
     alive_s: float = 15.0
 
 
-def events(files: RunFiles, wait: Callable[[float], bool], pace: Pace = Pace()) -> Iterator[Event]:  # noqa: B008
+def events(files: RunFiles, wait: Callable[[float], bool], pace: Pace = Pace()) -> Iterator[Event]:
     """What happens in a run folder, from its first line on, until `wait(seconds)` says that nobody listens."""
     tail, told, last, spoken = Tail(files, "metrics.jsonl"), None, None, time.monotonic()
     yield "reset", {}

@@ -9,6 +9,7 @@ import socket
 import socketserver
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -45,7 +46,12 @@ class WatchServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         self.slots = threading.BoundedSemaphore(CONNECTIONS)
         self.closing, self.bell = socket.socketpair()  # `closing` can be read from once `bell` is shut
-        super().__init__(("127.0.0.1", port), Handler)
+        try:
+            super().__init__(("127.0.0.1", port), Handler)
+        except BaseException:
+            self.closing.close()
+            self.bell.close()
+            raise
 
     @property
     def url(self) -> str:
@@ -58,10 +64,8 @@ class WatchServer(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         if self.slots.acquire(blocking=False):
             return super().process_request(request, client_address)
-        try:
+        with suppress(OSError):
             request.sendall(b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\n\r\n")
-        except OSError:
-            pass
         return self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:

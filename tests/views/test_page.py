@@ -164,7 +164,7 @@ def test_numbers_that_are_none_are_null() -> None:
 def test_a_page_is_the_same_for_any_hash_seed_and_never_imports_torch() -> None:
     code = (
         "import sys, hashlib, graphssl\n"
-        "text = ''.join(graphssl.draw(name).text('html') for name in sys.argv[1:])\n"
+        "text = ''.join(graphssl.draw(name).as_('html') for name in sys.argv[1:])\n"
         "assert not {'torch', 'torchvision', 'timm'} & set(sys.modules)\n"
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )

@@ -277,13 +277,13 @@ function short(value) {
 }
 
 /** Colour the nodes that have a value, and write it below them. values: by node; low, high: ends of the scale. */
-function paint(pane, values, low, high, unit) {
+function paint(pane, values, placed, unit) {
   for (const [name, node] of pane.nodes) {
     node.querySelector(".value")?.remove();
     const value = values?.[name];
     const known = typeof value === "number" && Number.isFinite(value);
     node.classList.toggle("measured", known);
-    const { colour, ink } = known ? shade((value - low) / (high - low || 1)) : {};
+    const { colour, ink } = known ? shade(placed(value)) : {};
     for (const part of ["--value", "--ink"]) node.style.removeProperty(part);
     if (!known) continue;
     node.style.setProperty("--value", colour);

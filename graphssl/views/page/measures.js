@@ -7,7 +7,7 @@ function showMeasures() {
   const here = found?.measures.length && found.steps.length;
   $("measures").hidden = !here;
   if (!here) {
-    for (const pane of panes) paint(pane, null, 0, 1, "");
+    for (const pane of panes) paint(pane, null, () => 0, "");
     return;
   }
   const names = found.measures.map((measure) => measure.name);
@@ -38,8 +38,14 @@ function colour() {
   for (const pane of panes) {
     const series = pane.sheet.measures?.measures.find((each) => each.name === meter.name)?.values ?? {};
     const values = Object.fromEntries(Object.entries(series).map(([name, list]) => [name, list[meter.step]]));
-    paint(pane, values, measure.low, measure.high, measure.unit);
+    paint(pane, values, placeOn(measure), measure.unit);
   }
+}
+
+/** Where a value lies on a measure's colour scale, 0 to 1. */
+function placeOn({ low, high, scale }) {
+  const bent = scale === "log" ? (value) => Math.log10(Math.max(value, low)) : (value) => value;
+  return (value) => (bent(value) - bent(low)) / (bent(high) - bent(low) || 1);
 }
 
 /** Measurements for a sheet, by default the one shown, as the JSON of `Measures`; null takes them away. */
