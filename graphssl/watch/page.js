@@ -426,7 +426,8 @@ function drawNow() {
 const picture = document.querySelector("#graph svg");
 if (picture) { // its title stands in the header
   const [, , width, height] = picture.getAttribute("viewBox").split(" ").map(Number);
-  picture.setAttribute("viewBox", `0 40 ${width} ${height - 40}`);
+  picture.setAttribute("viewBox", `0 50 ${width} ${height - 50}`);
+  picture.setAttribute("height", height - 50);
 }
 
 $("measure").addEventListener("change", redraw);

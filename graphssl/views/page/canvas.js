@@ -254,10 +254,9 @@ function resized(open) {
   }
 }
 
-// Colours of a measurement: dark blue over grey to yellow, which colour-blind readers tell apart.
+// Colours of a measurement: viridis, as in views/heat.py, which colour-blind readers tell apart.
 
-const SCALE = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"]
-  .map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+const SCALE = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 
 /** The colour of a share between 0 and 1, and the ink that can be read on it. */
 function shade(share) {
