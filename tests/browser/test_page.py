@@ -89,6 +89,7 @@ def test_gradient_reaches_shared_weights_through_every_call(opened: Open) -> Non
     page = opened(html("ibot", [one("ibot")]))
     page.node("h").hover()
     assert page.having("path") == {"h", "hp", "loss", "patch_loss", "total loss"}
+    assert ("h", "hp") not in page.edges("path") and ("hp", "patch_loss") in page.edges("path")
 
 
 def test_click_opens_yaml_lines_docs_shapes_attributes_and_neighbours(opened: Open) -> None:
