@@ -55,10 +55,11 @@ class Tail:
             file.seek(self.offset)
             chunk = file.read(CHUNK)
         self.head = (self.head + chunk)[:64] if len(self.head) < 64 else self.head
-        old = self.offset < self.old  # it was there before the viewer came
+        history = self.offset < self.old
         self.offset += len(chunk)
-        records = tuple(found for line in self._lines(chunk) if (found := record(line)) and self._kept(found, old))
-        return Look(records, fresh, len(chunk) == CHUNK)
+        records = [found for line in self._lines(chunk) if (found := record(line))]
+        kept = [found for found in records if not history or found is records[-1] or self._kept(found)]
+        return Look(tuple(kept), fresh, len(chunk) == CHUNK)
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         *lines, self.rest = (self.rest + chunk).split(b"\n")
@@ -68,8 +69,8 @@ class Tail:
             self.rest, self.skipping = b"", True
         return lines
 
-    def _kept(self, found: dict[str, Any], old: bool) -> bool:
-        """Whether a line is passed on: all new ones, of a long history every so many of each kind."""
+    def _kept(self, found: dict[str, Any]) -> bool:
+        """Whether a line of the history is passed on: of a long one, every so many of each kind."""
         kind = ("nodes" in found, "loss" in found)
         self.seen[kind] = self.seen.get(kind, -1) + 1
-        return not old or self.seen[kind] % self.stride == 0
+        return self.seen[kind] % self.stride == 0

@@ -260,16 +260,15 @@ def test_a_long_history_is_thinned_and_new_lines_are_not(
     monkeypatch.setattr(tail, "BACKLOG", 10_000)
     for step in range(2, 2001):
         append(run, {"step": step, "loss": 1.0, **({"nodes": {"f": {"std": 0.5}}} if step % 5 == 0 else {})})
-    viewer, found = Viewer(serve), []
-    while not found or viewer.found.queue or found[-1]["step"] < 1990:
-        found += viewer.lines()
-        if found[-1]["step"] >= 1980:
-            break
+    finish(run, 2000)
+    viewer = Viewer(serve)
+    found = viewer.lines()
+    assert found[0]["step"] == 1 and found[-1]["step"] == 2000
     assert 20 < len(found) < 500 and sum("nodes" in record for record in found) > 20
-    viewer.state()
+    assert viewer.state() == "finished"
     for step in (2001, 2002):
         append(run, {"step": step, "loss": 1.0})
-        assert viewer.next("lines")[1][-1]["step"] == step
+        assert viewer.lines() == [{"step": step, "loss": 1.0}]
 
 
 # how the run stands
