@@ -1,15 +1,15 @@
 """The typed graph of one method: frozen nodes in an order in which one step can compute them.
 
-networkx is used in this file only.
+networkx is used in this file only, and imported where a loop has to be found: it takes longer than drawing a method.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
-
-import networkx as nx
 
 from graphssl.ir.signature import Link, Op
 from graphssl.ir.types import Edge, Value
@@ -80,6 +80,14 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Flow:
+    """Who follows whom within one step: names in file order, as keys."""
+
+    after: dict[str, dict[str, None]]
+    before: dict[str, dict[str, None]]
+
+
+@dataclass(frozen=True)
 class Graph:
     """A method: nodes in computing order (delayed inputs and links allowed to point forward)."""
 
@@ -90,7 +98,7 @@ class Graph:
     monitors: tuple[tuple[str, Ref], ...]
     train: Train | None
     spec: Spec
-    _flow: nx.DiGraph = field(repr=False, compare=False)
+    _flow: Flow = field(repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
@@ -121,12 +129,11 @@ class Graph:
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
         """Everything that `names` are computed from in one step, and `names` themselves."""
-        found = set(names) & set(self._flow)
-        return found.union(*(nx.ancestors(self._flow, name) for name in found)) if found else found
+        return _reached(self._flow.before, names)
 
     def descendants(self, names: Iterable[str]) -> set[str]:
-        found = set(names) & set(self._flow)
-        return found.union(*(nx.descendants(self._flow, name) for name in found)) if found else found
+        """Everything that is computed from `names` in one step, and `names` themselves."""
+        return _reached(self._flow.after, names)
 
     def links_to(self, name: str) -> list[Node]:
         return [node for node in self if node.of and node.of.node == name]
@@ -146,15 +153,49 @@ class Graph:
         return node
 
 
-def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str], list[str], nx.DiGraph]:
+def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str], list[str], Flow]:
     """Names so that every edge points forward (file order where free), and a loop if there is one."""
-    flow = nx.DiGraph()
-    flow.add_nodes_from(names)
-    flow.add_edges_from((a, b) for a, b in edges if a in flow and b in flow)
+    flow = Flow({name: {} for name in names}, {name: {} for name in names})
+    for a, b in edges:
+        if a in flow.after and b in flow.after:
+            flow.after[a][b] = flow.before[b][a] = None
     rank = {name: i for i, name in enumerate(names)}
     try:
-        return list(nx.lexicographical_topological_sort(flow, key=rank.__getitem__)), [], flow
-    except nx.NetworkXUnfeasible:
-        loop = [a for a, _ in nx.find_cycle(flow)]
+        return _sorted(flow, rank), [], flow
+    except CycleError:
+        loop = _loop(flow)
         first = loop.index(min(loop, key=rank.__getitem__))
         return names, loop[first:] + loop[:first], flow
+
+
+def _sorted(flow: Flow, rank: Mapping[str, int]) -> list[str]:
+    """A topological order, of those names that are ready always the first of the file. Raises CycleError."""
+    sorter = TopologicalSorter(flow.before)
+    sorter.prepare()
+    ready = [(rank[name], name) for name in sorter.get_ready()]
+    heapq.heapify(ready)
+    found = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        found.append(name)
+        sorter.done(name)
+        for more in sorter.get_ready():
+            heapq.heappush(ready, (rank[more], more))
+    return found
+
+
+def _loop(flow: Flow) -> list[str]:
+    import networkx as nx
+
+    return [a for a, _ in nx.find_cycle(nx.DiGraph(flow.after))]
+
+
+def _reached(next: Mapping[str, Mapping[str, None]], starts: Iterable[str]) -> set[str]:
+    found = {name for name in starts if name in next}
+    todo = list(found)
+    while todo:
+        for name in next[todo.pop()]:
+            if name not in found:
+                found.add(name)
+                todo.append(name)
+    return found
