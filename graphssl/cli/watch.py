@@ -20,9 +20,9 @@ def watch(arguments: argparse.Namespace) -> int:
         server = _server(RunFiles(place.resolve()), arguments.port)
     except KeyboardInterrupt:
         return 0
-    print(server.url, flush=True)
-    print("follows the run until Ctrl-C; the address is for you alone", file=sys.stderr)
     try:
+        print(server.url, flush=True)
+        print("follows the run until Ctrl-C; the address is for you alone", file=sys.stderr)
         if arguments.open:
             import webbrowser
 
