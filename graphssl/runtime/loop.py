@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -21,17 +20,19 @@ from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Graph
 from graphssl.language.train import Train
 from graphssl.runtime import checkpoint
-from graphssl.runtime.errors import RunError
+from graphssl.runtime.bad_images import BadImages
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.interrupt import Stop
 from graphssl.runtime.measures import Measuring, Reading
+from graphssl.runtime.memory import Memory, Scaler
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
+from graphssl.runtime.skips import Skips
+from graphssl.runtime.summary import summary
 
 INTERRUPTED = 130
-MAX_SKIPPED_IN_A_ROW = 10
 
 
 @dataclass
@@ -52,9 +53,8 @@ class Loop:
     evaluation: Evaluation
     measuring: Measuring
     steps: int
-    applied: bool = True  # whether the last step changed the weights
-    skipped_in_a_row: int = 0
-    bad: dict[str, str] = field(default_factory=dict)  # images that could not be read: path -> reason
+    skips: Skips = field(default_factory=Skips)
+    bad: BadImages = field(default_factory=BadImages)
 
     def __post_init__(self) -> None:
         self.eval_steps = self._every(self.options.eval_every)
@@ -76,7 +76,8 @@ class Loop:
         begun, since = time.perf_counter(), first
         for step in range(first, self.steps):
             batch = next(batches)
-            self.note_bad(batch, report)
+            for told in self.bad.note(batch.bad, len(self.source), self.options.max_bad):
+                report.say(told)
             lr = self.optimizers.schedule(step)
             done = step + 1
             reading = self.measuring.reading(done)
@@ -103,7 +104,7 @@ class Loop:
         """One optimizer step; the losses and monitors, averaged over micro-batches. reading: measures the last of these."""
         recipe, accelerator = self.recipe, self.accelerator
         set_seed(_step_seed(recipe.seed, step, accelerator.process_index))
-        if self.applied:  # a skipped step left the weights as they were: its EMA has been done
+        if not self.skips.in_a_row:  # a skipped step left the weights as they were: its EMA has been done
             self.module.commit("before_forward", step)  # type: ignore[operator]
         outputs: dict[str, Tensor] = {}
         finite = torch.ones((), device=accelerator.device)
@@ -127,21 +128,15 @@ class Loop:
             self.optimizers.clip()
             for optimizer in self.prepared:
                 optimizer.step()
-            self.applied = not accelerator.optimizer_step_was_skipped
+            applied = not accelerator.optimizer_step_was_skipped
         else:
-            self.applied = False
-        if self.applied:
+            applied = False
+        if applied:
             self.measuring.note_writes(step + 1)
             self.module.commit("after_step", step)  # type: ignore[operator]
-            self.skipped_in_a_row = 0
         else:
             self.module.discard()  # type: ignore[operator]
-            self.skipped_in_a_row += 1
-            if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-                raise RunError(
-                    f"the loss was not finite {MAX_SKIPPED_IN_A_ROW} steps in a row (up to step {step}): "
-                    "lower the learning rate, or use bf16 or fp32 instead of fp16"
-                )
+        self.skips.note(step, applied)
         if reading:
             reading.state()
         return outputs
@@ -201,56 +196,43 @@ class Loop:
         """Write a checkpoint after `done` steps."""
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
+            optimizers = [getattr(o, "optimizer", o) for o in self.prepared]
             facts = {
-                "applied": self.applied,
                 "data": self.options.data,
                 "graphssl": __version__,
-                "queue_writes": self.measuring.writes.facts(),
+                "memory": {name: part.facts() for name, part in self.memory.items()},
                 "samples": len(self.source),
-                "scaler": scaler.state_dict() if scaler is not None else None,
                 "total_steps": self.steps,
             }
-            optimizers = [getattr(o, "optimizer", o) for o in self.prepared]
-            checkpoint.save(
-                self.folder.checkpoints, done, self.module, optimizers, facts, keep=self.options.keep_checkpoints
-            )
+            keep = self.options.keep_checkpoints
+            checkpoint.save(self.folder.checkpoints, done, self.module, optimizers, facts, keep=keep)
         self.accelerator.wait_for_everyone()
 
     def finish(self, report: Report) -> None:
         """Sum the run up."""
-        if not self.accelerator.is_main_process:
-            return
-        records = list(self.folder.metrics())
-        losses = [r for r in records if "loss" in r]
-        scores = [r["knn"] for r in records if "knn" in r]
-        self.folder.summarize(
-            method=self.graph.name,
-            data=self.options.data,
-            steps=self.steps,
-            processes=self.accelerator.num_processes,
-            epochs=round(self.steps / self.sampler.steps_per_epoch, 4),
-            loss={"first": losses[0]["loss"], "last": losses[-1]["loss"]} if losses else None,
-            knn={"first": scores[0], "last": scores[-1], "settings": self.evaluation.settings} if scores else None,
-            bad_images=self.bad,
-            graphssl=__version__,
-            torch=torch.__version__,
-            command=" ".join(sys.argv),
-        )
-        report.say(f"done: {self.folder.path} (summary.json, metrics.jsonl, checkpoints/)")
-
-    def note_bad(self, batch: Batch, report: Report) -> None:
-        """Count images that could not be read, name each once, stop when they are too many."""
-        for path, reason in batch.bad:
-            if path not in self.bad:
-                self.bad[path] = reason
-                report.say(f"skipped `{path}`: {reason}; another image takes its place")
-        if len(self.bad) > max(1.0, self.options.max_bad * len(self.source)):
-            name = next(iter(self.bad))
-            raise RunError(
-                f"{len(self.bad)} of {len(self.source)} images cannot be read (the first: `{name}`), more than the "
-                f"{self.options.max_bad:.1%} that --max-bad allows"
+        if self.accelerator.is_main_process:
+            settings = self.evaluation.settings if self.evaluation.possible else None
+            epochs = self.steps / self.sampler.steps_per_epoch
+            self.folder.summarize(
+                method=self.graph.name,
+                data=self.options.data,
+                processes=self.accelerator.num_processes,
+                **summary(self.folder.metrics(), self.steps, epochs, settings),
+                bad_images=self.bad.reasons,
             )
+            report.say(f"done: {self.folder.path} (summary.json, metrics.jsonl, checkpoints/)")
+
+    @property
+    def memory(self) -> dict[str, Memory]:
+        """What the run remembers from step to step besides tensors, by the name it has in checkpoints."""
+        parts: dict[str, Memory] = {
+            "bad_images": self.bad,
+            "queue_writes": self.measuring.writes,
+            "skips": self.skips,
+        }
+        if self.accelerator.scaler is not None:
+            parts["scaler"] = Scaler(self.accelerator.scaler)
+        return parts
 
     def agreed(self, wanted: bool) -> bool:
         """Whether any rank was asked to stop."""

@@ -25,6 +25,7 @@ from graphssl.runtime.interrupt import stopping
 from graphssl.runtime.loop import Loop
 from graphssl.runtime.makers import makers_of
 from graphssl.runtime.measures import Measuring
+from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
@@ -67,8 +68,6 @@ def train(method: Method, options: Options) -> int:
     module.to(accelerator.device)
     first = resume(folder, facts, module, optimizers, steps) if facts else 0
     model, *prepared = accelerator.prepare(module, *optimizers.all())
-    if facts and accelerator.scaler is not None and facts["scaler"]:
-        accelerator.scaler.load_state_dict(facts["scaler"])
 
     workers = _workers(options, accelerator)
     makers = makers_of(graph, seed=recipe.seed, steps=steps, per_epoch=per_epoch)
@@ -76,13 +75,14 @@ def train(method: Method, options: Options) -> int:
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
     measuring = Measuring(graph, module, steps, options.measure_every, main=accelerator.is_main_process)
-    measuring.writes.restore(facts.get("queue_writes", {}) if facts else {})
     if accelerator.is_main_process:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
-        measuring, steps, applied=bool(facts["applied"]) if facts else True,
+        measuring, steps,
     )  # fmt: skip
+    if facts:
+        remember(loop.memory, facts["memory"])
     if options.log_with:
         accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})
     batches = train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers)
