@@ -19,10 +19,8 @@ from torch import nn
 import graphssl
 from graphssl.ops.modules.queue import Queue
 from graphssl.runtime.folder import RunFolder
-from graphssl.runtime.measures import (
+from graphssl.runtime.measures.formulas import (
     ROWS,
-    Measuring,
-    default_every,
     distance,
     effective_rank,
     gradient_norm,
@@ -30,6 +28,7 @@ from graphssl.runtime.measures import (
     spread,
     vectors,
 )
+from graphssl.runtime.measures.measuring import Measuring, default_every
 from graphssl.runtime.stopwatch import Stopwatch
 from graphssl.runtime.writes import Writes
 
