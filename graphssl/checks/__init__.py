@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from graphssl.checks import (
+    accumulate_changes_loss,
     bn_group_does_not_divide,
     collapse_risk,
     ema_never_moves,
@@ -66,6 +67,7 @@ CHECKS: tuple[Rule, ...] = (
     warmup_longer_than_training,
     lr_zero,
     bn_group_does_not_divide,
+    accumulate_changes_loss,
     # what evaluation needs
     no_represent,
     represent_kind,

@@ -12,7 +12,7 @@ EXPLAIN = Explanation(
     "bn-group-does-not-divide",
     "the rows of a step are no multiple of a node's `bn_group`",
     "Each group of so many rows is normalised by its own statistics, so a call's rows must split into whole groups: those of one "
-    "micro-batch on one rank, `batch_size / accumulate / ranks`.",
+    "micro-batch on one rank, `micro_batch` or `batch_size / accumulate / ranks`.",
     "graphssl: 1\nextends: moco_v1@quick\nname: mine\nnodes: {f: {bn_group: 48}}\n",
     "graphssl: 1\nextends: moco_v1@quick\nname: mine\nnodes: {f: {bn_group: 64}}\n",
 )
@@ -21,7 +21,7 @@ EXPLAIN = Explanation(
 def check(graph: Graph, ranks: int = 1) -> Iterator[Finding]:
     if graph.train is None:
         return
-    rows = graph.train.batch_size // graph.train.accumulate // ranks
+    rows = graph.train.micro_batch or graph.train.batch_size // graph.train.accumulate // ranks
     for node in graph:
         group = node.attrs.get("bn_group")
         if isinstance(group, int) and not node.broken and rows % group:

@@ -10,6 +10,7 @@ import timm.optim
 import torch
 from torch import nn
 
+from graphssl.checks import micro_batch_norm
 from graphssl.checks.flow import place
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
@@ -27,6 +28,7 @@ def recipe_findings(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     found = members(module, graph, graph.train)
     yield from _idle_groups(graph, graph.train, found, module)
     yield from _optimizer(graph, graph.train, found)
+    yield from micro_batch_norm.check(graph, module)
 
 
 def _idle_groups(graph: Graph, train: Train, found: list[Member], module: nn.Module) -> Iterator[Finding]:

@@ -82,7 +82,20 @@ MODULE_NAMES = frozenset(
 )
 # What the generated class has besides, and builtins that its forward calls.
 GENERATED_NAMES = frozenset(
-    ["commit", "discard", "represent", "source", "steps", "steps_per_epoch", "max", "round", "super", "zip"]
+    [
+        "commit",
+        "conclude",
+        "discard",
+        "encode",
+        "represent",
+        "source",
+        "steps",
+        "steps_per_epoch",
+        "max",
+        "round",
+        "super",
+        "zip",
+    ]
 )
 
 

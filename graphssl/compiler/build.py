@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from contextlib import ContextDecorator
 from typing import Any
 
 from torch import nn
@@ -35,19 +36,14 @@ def _located(program: Program, graph: Graph) -> Any:
     class Located(generated):  # type: ignore[misc, valid-type]
         source = program.source
 
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with notes:
-                return super().__call__(*args, **kwargs)
-
-        def commit(self, moment: str, step: int = 0) -> None:
-            with notes:
-                super().commit(moment, step)
-
+    for name in ("__call__", "commit", "encode", "conclude"):
+        if hasattr(generated, name):
+            setattr(Located, name, notes(getattr(generated, name)))
     Located.__name__ = Located.__qualname__ = program.class_name
     return Located
 
 
-class _Notes:
+class _Notes(ContextDecorator):
     """Adds to an exception the node and YAML line that the failing generated line belongs to."""
 
     def __init__(self, program: Program, graph: Graph):

@@ -7,13 +7,15 @@ node, and a `commit` with one line per state. Each line knows its node.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphssl.compiler.calls import arguments, curve_source, literal
 from graphssl.compiler.expressions import Expressions
 from graphssl.ir.graph import Graph, Node
+from graphssl.ir.parts import parts_of
 from graphssl.ir.signature import Module
 from graphssl.language.schedule import Curve, Schedule
 from graphssl.language.spec import Ref
@@ -66,6 +68,7 @@ class _Emitter(Expressions):
         self.constructor()
         add("")
         self.forward()
+        self.in_parts()
         add("")
         self.commit()
         self.mode()
@@ -152,27 +155,74 @@ class _Emitter(Expressions):
     # one step
 
     def forward(self) -> None:
-        add = self.out.add
-        add("    def forward(self, views: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
+        self.out.add("    def forward(self, views: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
+        self.like = self.images()
+        self.read_views()
+        self.read_schedules(self.graph)
+        self.compute(self.graph)
+        self.stage()
+        self.result(self.graph)
+
+    def read_views(self) -> None:
         for node in self.graph.sources():
-            add(f'        {self.local(node.name)} = views["{node.name}"]', node)
-        like = f"dtype={self.images()}.dtype, device={self.device()}"
+            self.out.add(f'        {self.local(node.name)} = views["{node.name}"]', node)
+
+    def read_schedules(self, nodes: Iterable[Node]) -> None:
+        """The values that the schedules of `nodes` have at this step."""
+        names = {node.name for node in nodes}
+        like = f"dtype={self.like}.dtype, device={self.device()}"
         for (name, key), attribute in self.schedules.items():
             node = self.graph.nodes[name]
-            if node.op.attrs.get(key) and node.op.attrs[key].role != "commit":
+            if name in names and node.op.attrs.get(key) and node.op.attrs[key].role != "commit":
                 value = f"self.{attribute}(step)"
-                add(f"        {self.scalar(name, key)} = torch.full((), {value}, {like})", node)
+                self.out.add(f"        {self.scalar(name, key)} = torch.full((), {value}, {like})", node)
+
+    def compute(self, nodes: Iterable[Node]) -> None:
+        """One line per node, under the contexts they run in."""
         region = ""
-        for node in self.graph:
+        for node in nodes:
             if node.kind == "source":
                 continue
             before, region = region, self.region(node)
             if region and region != before:
-                add(f"        with {region}:")
+                self.out.add(f"        with {region}:")
             indent = "            " if region else "        "
-            add(f"{indent}{self.local(node.name)} = {self.call(node)}", node)
+            self.out.add(f"{indent}{self.local(node.name)} = {self.call(node)}", node)
+
+    def in_parts(self) -> None:
+        """The step again, cut where samples begin to meet: `encode` takes a part of the batch, `conclude` all that they gave."""
+        if not (self.graph.train and self.graph.train.micro_batch):
+            return
+        add, parts = self.out.add, parts_of(self.graph)
+        first, rest = parts.by_sample[: parts.again], parts.by_sample[parts.again :]
+        add("")
+        add("    def encode(self, views: dict, step: int = 0, keep: tuple = (), again: bool = False) -> dict:")
+        add(
+            '        """What is computed sample by sample, of a part of the batch: what `keep` names; `again`: what learns."""'
+        )
+        self.like = self.images()
+        self.read_views()
+        self.read_schedules(parts.by_sample)
+        self.compute(first)
+        add("        if again:")
+        add(f"            return {{{', '.join(self.kept(ref) for ref in parts.learning)}}}")
+        self.compute(rest)
+        add(f"        nodes = {{{self.all_of(parts.by_sample)}}}")
+        add("        return {name: nodes[name] for name in nodes if name in keep}")
+        add("")
+        add("    def conclude(self, encoded: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
+        add('        """What needs the whole batch, from what `encode` gave of all its parts, joined."""')
+        self.like = "like"
+        add("        like = next(self.parameters())")
+        for ref in parts.cut:
+            name = self.local(re.sub(r"\W", "_", str(ref).replace(".", "__")))
+            add(f'        {name} = encoded["{ref}"]', self.graph.nodes[ref.node])
+            self.encoded[ref.node, self.graph.port(ref)] = name
+        self.read_schedules(parts.whole)
+        self.compute(parts.whole)
         self.stage()
-        self.result()
+        self.result(parts.whole)
+        self.encoded.clear()
 
     def stage(self) -> None:
         """What states will write after the step: what they store, or what went through them."""
@@ -189,22 +239,23 @@ class _Emitter(Expressions):
             else:
                 self.out.add(f"            {stage}", node)
 
-    def result(self) -> None:
+    def result(self, nodes: Iterable[Node]) -> None:
         add = self.out.add
         losses = self.graph.losses()
         words = ", ".join(f'"{n.name}": {self.reference(Ref(n.name, None, n.span))}' for n in losses)
         add(f"        losses = {{{words}}}")
         add(f"        total = {' + '.join(self.weighted(n) for n in losses) or '0.0'}")
-        kept = [self.kept(node, port) for node in self.graph for port in node.outputs]
-        add(f"        nodes = {{{', '.join(kept)}}}")
+        add(f"        nodes = {{{self.all_of(nodes)}}}")
         monitors = ", ".join(f'"{name}": {self.reference(ref)}' for name, ref in self.graph.monitors)
-        values = "{name: nodes[name] for name in keep}"
+        values = "{name: nodes[name] for name in nodes if name in keep}"
         add(f"        return StepOutput(total, losses, {values}, {{{monitors}}})")
 
-    def kept(self, node: Node, port: str) -> str:
-        default = port == node.signature.default_port()
-        ref = Ref(node.name, None if default else port, node.span)
-        return f'"{ref}": {self.reference(ref)}'
+    def all_of(self, nodes: Iterable[Node]) -> str:
+        """Every output of `nodes` by its name."""
+        return ", ".join(self.kept(Ref(node.name, port, node.span)) for node in nodes for port in node.outputs)
+
+    def kept(self, ref: Ref) -> str:
+        return f'"{self.graph.canonical(ref)}": {self.reference(ref)}'
 
     def weighted(self, node: Node) -> str:
         weight = node.attrs["weight"]

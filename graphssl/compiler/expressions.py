@@ -30,6 +30,8 @@ class Expressions:
             if node.kind in ("pure", "loss") and not node.op.needs_width:
                 self.use(node.op.function())
         self.schedules = self._schedules()
+        self.like = self.images()  # a tensor with the device and precision of the step
+        self.encoded: dict[tuple[str, str], str] = {}  # (node, port) -> name of the value where it was computed before
 
     # names
 
@@ -44,6 +46,7 @@ class Expressions:
     def local(self, name: str) -> str:
         ident = name.replace("/", "_")
         taken = {*self.names, "self", "views", "step", "keep", "losses", "total", "nodes", "x", "i", "j", "o"}
+        taken |= {"again", "encoded", "like"} if self.graph.train and self.graph.train.micro_batch else set()
         taken |= {"take", "take_layers", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
         return f"{ident}_" if ident in taken else ident
 
@@ -75,7 +78,7 @@ class Expressions:
 
     def device(self) -> str:
         """An expression for the device that the step runs on."""
-        return f"{self.images()}.device"
+        return f"{self.like}.device"
 
     def images(self) -> str:
         """An expression for the first images of the step, whose device and precision the others share."""
@@ -171,6 +174,8 @@ class Expressions:
         """A node's output as an expression."""
         node, name = self.graph.nodes[ref.node], self.local(ref.node)
         port = self.graph.port(ref)
+        if (ref.node, port) in self.encoded:
+            return self.encoded[ref.node, port]
         if node.kind in ("module", "link"):
             if not self.by_port(node):
                 return name

@@ -115,6 +115,11 @@ class Graph:
     def port(self, ref: Ref) -> str:
         return ref.port or self.nodes[ref.node].signature.default_port()
 
+    def canonical(self, ref: Ref) -> Ref:
+        """The reference with its port left out where that is the default one."""
+        node, port = self.nodes[ref.node], self.port(ref)
+        return Ref(ref.node, None if port == node.signature.default_port() else port, ref.span)
+
     def edge(self, ref: Ref) -> Edge | None:
         node = self.nodes.get(ref.node)
         return node.outputs.get(self.port(ref)) if node and node.signature.outputs else None

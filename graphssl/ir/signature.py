@@ -147,6 +147,19 @@ class Op:
         return {}
 
     @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        """Whether row i of every output depends on row i of the inputs alone, so that a batch may be computed in parts.
+
+        BatchNorm breaks it; that is told apart once the module is built.
+        """
+        return False
+
+    @classmethod
+    def separable(cls, given: Collection[str]) -> bool:
+        """Whether, with these inputs given, micro-batches give the whole batch's result: for a loss, by their mean."""
+        return True
+
+    @classmethod
     def gives_gradient(cls, inputs: Mapping[str, Value]) -> bool:
         return cls.kind == "module" or any_grad(
             value for name, value in inputs.items() if not cls.inputs[name].blocks_gradient
@@ -160,6 +173,10 @@ class Source(Op):
     """
 
     kind = "source"
+
+    @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        return True
 
     @classmethod
     def views_of(cls, node: str, attrs: Mapping[str, Any]) -> list[str]:
@@ -204,6 +221,10 @@ class Module(Op):
         "ghost BatchNorm); default: all rows together.",
     )
 
+    @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        return True
+
 
 class Link(Op):
     """Another call of a module: takes ports and attributes of the node it links to.
@@ -214,11 +235,23 @@ class Link(Op):
     kind = "link"
     trained: ClassVar[bool] = False
 
+    @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        return not attrs.get("shuffle_bn")
+
 
 class Pure(Op):
     """No weights, no memory."""
 
     kind = "pure"
+
+
+class RowByRow(Pure):
+    """A function of each sample alone."""
+
+    @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        return True
 
 
 class State(Op):
@@ -231,6 +264,8 @@ class State(Op):
 class Loss(Op):
     """A scalar that training minimises; the total is the sum of all losses, each times its `weight`.
 
+    Unless it says otherwise (`separable`), every row of the batch may be compared with every other.
+
     paired: the inputs that `pairs` runs over when they are lists of views.
     candidates: the inputs whose rows a sample is told apart from; the first that is given counts.
     """
@@ -242,5 +277,17 @@ class Loss(Op):
     weight = scheduled(1.0, "Weight of this loss in the total.", role="wiring")
 
     @classmethod
+    def separable(cls, given: Collection[str]) -> bool:
+        return False
+
+    @classmethod
     def gives_gradient(cls, inputs: Mapping[str, Value]) -> bool:
         return cls.needs_width or super().gives_gradient(inputs)
+
+
+class RowLoss(Loss):
+    """A mean over rows of what depends on that row alone."""
+
+    @classmethod
+    def separable(cls, given: Collection[str]) -> bool:
+        return True

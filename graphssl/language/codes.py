@@ -275,6 +275,14 @@ _FILE = (
         _on("simclr@quick", "train: {warmup: 1ep, lr: {warmup: 2ep}}"),
         _on("simclr@quick", "train: {warmup: 2ep}"),
     ),
+    _E(
+        "two-splits",
+        "the batch is split by `micro_batch` and by `accumulate`",
+        "Both split it for the memory. With `micro_batch` the loss and its gradient are those of the whole batch, with `accumulate` the "
+        "mean of those of the micro-batches, which is something else where samples are compared with each other.",
+        _on("simclr@quick", "train: {micro_batch: 32, accumulate: 4}"),
+        _on("simclr@quick", "nodes: {f: {bn_group: 32}, g: {bn_group: 32}}\ntrain: {micro_batch: 32}"),
+    ),
 )
 
 _GRAPH = (
@@ -468,6 +476,14 @@ _DRY_RUN = (
         "Learning rate and weight decay stand directly under `train`; the rest goes to the optimizer as it is.",
         _on("simclr@quick", "train: {optimizer: {momentum: 0.9}}"),
         _on("simclr@quick", "train: {optimizer: {betas: [0.9, 0.99]}}"),
+    ),
+    _E(
+        "micro-batch-norm",
+        "BatchNorm would see one micro-batch at a time",
+        "With `micro_batch` the result is that of the whole batch, as long as each sample goes through the encoders by itself. BatchNorm "
+        "mixes the samples of a call, here those of a micro-batch. With `bn_group` its groups are the same either way.",
+        _on("simclr@quick", "train: {micro_batch: 64}"),
+        _on("simclr@quick", "nodes: {f: {bn_group: 64}, g: {bn_group: 64}}\ntrain: {micro_batch: 64}"),
     ),
 )
 

@@ -118,7 +118,18 @@ TRAIN: dict[str, Field] = {
         doc="Train on this share of the images of each class, chosen by `seed`; evaluation's images stay.",
     ),
     "batch_size": integer(doc="Samples per optimizer step, over all ranks and micro-batches.", minimum=2),
-    "accumulate": integer(1, doc="Micro-batches per optimizer step."),
+    "accumulate": integer(1, doc="Micro-batches per optimizer step, each with a loss of its own; see `micro_batch`."),
+    "micro_batch": integer(
+        None,
+        doc="Samples on each rank that go through the encoders at once. The loss is still that of the whole batch and so is the "
+        "gradient (exact accumulation): the memory is that of the micro-batch, the encoders run twice.",
+    ),
+    "micro_batch_norm": choice(
+        "refuse",
+        "per_micro_batch",
+        default="refuse",
+        doc="BatchNorm sees one micro-batch at a time, so with it the result is not that of the whole batch: refuse, or accept.",
+    ),
     "precision": choice(
         "fp32",
         "bf16",
@@ -166,6 +177,8 @@ class Train:
     images: float
     batch_size: int
     accumulate: int
+    micro_batch: int | None
+    micro_batch_norm: str
     precision: str
     sync_bn: bool
     seed: int
@@ -200,6 +213,12 @@ def read_train(tree: Tree, report: Report) -> Train | None:
         return None
     if lr is None:
         return None
+    if values["micro_batch"] and values["accumulate"] > 1:
+        spans = tree.entries["micro_batch"].key_span, tree.entries["accumulate"].key_span
+        message = "the batch is split twice, by `train.micro_batch` and by `train.accumulate`"
+        help = "keep `micro_batch`: its loss is that of the whole batch; `accumulate` takes the mean of the micro-batches' own losses"
+        report(Finding("two-splits", message, spans[0], also=(spans[1], "and here"), help=help))
+        return None
     clip = values["clip"]
     clip = {"norm": clip, "scope": "global"} if isinstance(clip, float) else clip or {"norm": None, "scope": "global"}
     groups_tree = tree.get("groups")
@@ -216,7 +235,18 @@ def read_train(tree: Tree, report: Report) -> Train | None:
     values["images"] = _share(values["images"]) if isinstance(values["images"], str) else values["images"]
     rest = {
         k: values[k]
-        for k in ("layer_decay", "epochs", "images", "batch_size", "accumulate", "precision", "sync_bn", "seed")
+        for k in (
+            "layer_decay",
+            "epochs",
+            "images",
+            "batch_size",
+            "accumulate",
+            "micro_batch",
+            "micro_batch_norm",
+            "precision",
+            "sync_bn",
+            "seed",
+        )
     }
     return Train(
         optimizer=name,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from graphssl.ir.signature import Input, Output, Pure
+from graphssl.ir.signature import Input, Output, Pure, RowByRow
 from graphssl.ir.types import Value
 from graphssl.language.fields import choice, integer, scheduled
 
@@ -25,7 +25,7 @@ class _Assignment(Pure):
         return value if given.kind != "tokens" else Value("tokens", given.axes, grad=value.grad, view=value.view)
 
 
-class Softmax(_Assignment):
+class Softmax(_Assignment, RowByRow):
     """exp(x_k / τ) / Σ_j exp(x_j / τ) over the last axis, in full precision. τ = `temperature`.
 
     logits (b k) -> probabilities (b k); tokens (b n k) -> tokens (b n k). Gradient flows.
@@ -72,6 +72,10 @@ class Sinkhorn(_Assignment):
     batch = choice(
         "per_view", "joint", default="per_view", role="wiring", doc="Balance each view of a list, or all together."
     )
+
+    @classmethod
+    def separable(cls, given: Collection[str]) -> bool:
+        return False
 
     @classmethod
     def function(cls) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.pairs import PAIRS
@@ -42,6 +42,10 @@ class InfoNCE(Loss):
     normalize = NORMALIZE
     pairs = PAIRS
     reduce = REDUCE
+
+    @classmethod
+    def separable(cls, given: Collection[str]) -> bool:
+        return "negatives" in given  # then no row of the batch is another's candidate
 
     @classmethod
     def function(cls) -> Callable[..., Any]:

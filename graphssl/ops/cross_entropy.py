@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.pairs import PAIRS
-from graphssl.ir.signature import Input, Loss
+from graphssl.ir.signature import Input, RowLoss
 from graphssl.language.fields import scheduled
 from graphssl.ops.contrastive import REDUCE
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SoftCrossEntropy(Loss):
+class SoftCrossEntropy(RowLoss):
     """Cross-entropy of a predicted distribution with a target one (DINO, arXiv:2104.14294, equations 1 to 3; main_dino.py).
 
         loss = mean_i H_i,   H_i = -Σ_k t_ik log softmax(s_i / τ)_k

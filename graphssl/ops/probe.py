@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphssl.ir.signature import Input, Loss, Output
+from graphssl.ir.signature import Input, Output, RowLoss
 from graphssl.language.fields import integer, number
 
 
-class LinearProbe(Loss):
+class LinearProbe(RowLoss):
     """A linear classifier on detached features, trained beside the method by its own loss and optimizer.
 
         loss = mean_i -log softmax(W f_i + b)[y_i]   over the samples that have a label

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.pairs import PAIRS
-from graphssl.ir.signature import Input, Loss
+from graphssl.ir.signature import Input, RowLoss
 from graphssl.ops.contrastive import NORMALIZE, REDUCE
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NUMBERS = "logits[b k] | probabilities[b k] | features[b k] | tokens[b n k]"
 
 
-class CosineLoss(Loss):
+class CosineLoss(RowLoss):
     """Squared distance of unit vectors (BYOL, arXiv:2006.07733, equation 2; byol_experiment.py of the authors).
 
         loss = mean_i ‖p_i/‖p_i‖ - t_i/‖t_i‖‖² = mean_i (2 - 2 cos(p_i, t_i))
@@ -52,7 +52,7 @@ def cosine_loss(prediction: Tensor, target: Tensor, *, normalize: bool = True) -
     return (prediction - target).square().sum(dim=1).mean()
 
 
-class MSELoss(Loss):
+class MSELoss(RowLoss):
     """Mean squared difference over all numbers of a prediction and a target; nothing is normalised.
 
         loss = mean_ik (p_ik - t_ik)²

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphssl.ir.signature import Input, Loss, Module, Output, Pure
+from graphssl.ir.signature import Input, Module, Output, Pure, RowLoss
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import flag, integer, number, scheduled
 
@@ -42,7 +42,7 @@ class Linear(Module):
         return linear
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(RowLoss):
     """Cross-entropy of a classifier with the labels.
 
         loss = mean_i -Σ_k t_ik log softmax(x_i / τ)_k,   t = (1 - ε) onehot(y_i) + ε / K

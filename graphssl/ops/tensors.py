@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from graphssl.ir.signature import Input, Output, Pure
+from graphssl.ir.signature import Input, Output, Pure, RowByRow
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import choice, flag
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class StopGrad(Pure):
+class StopGrad(RowByRow):
     """x, with no gradient flowing back through it (SimSiam, arXiv:2011.10566, algorithm 1). Any shape."""
 
     name = "stop_grad"
@@ -32,7 +32,7 @@ def stop_grad(x: Tensor) -> Tensor:
     return x.detach()
 
 
-class Identity(Pure):
+class Identity(RowByRow):
     """x as it is: keeps a node's name where a variant takes its op away. Any shape."""
 
     name = "identity"
@@ -49,7 +49,7 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
-class L2Normalize(Pure):
+class L2Normalize(RowByRow):
     """x / max(‖x‖₂, 1e-12) over the last axis. features (b d) or tokens (b n d) -> the same shape, rows of length 1."""
 
     name = "l2_normalize"
@@ -76,6 +76,10 @@ class Concat(Pure):
     x = Input("features[b d]", "a list of features", takes_list=True)
     output = Output("features[b d]", "one tensor")
     along = choice("features", "batch", default="features", doc="The axis to join.")
+
+    @classmethod
+    def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
+        return bool(attrs["along"] == "features")  # rows joined along the batch come view by view, not sample by sample
 
     @classmethod
     def infer(cls, node: str, port: str, attrs: Any, inputs: Any, bound: Any) -> Value:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from graphssl import __version__
+from graphssl.compiler.output import StepOutput
 from graphssl.data.loader import Batch
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource
@@ -22,6 +24,7 @@ from graphssl.language.train import Train
 from graphssl.runtime import checkpoint
 from graphssl.runtime.bad_images import BadImages
 from graphssl.runtime.evaluation import Evaluation
+from graphssl.runtime.exact import ExactAccumulation
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.interrupt import Stop
 from graphssl.runtime.measures import Measuring, Reading
@@ -53,6 +56,7 @@ class Loop:
     evaluation: Evaluation
     measuring: Measuring
     steps: int
+    exact: ExactAccumulation | None = None  # where the recipe has micro-batches of one loss
     skips: Skips = field(default_factory=Skips)
     bad: BadImages = field(default_factory=BadImages)
 
@@ -101,23 +105,15 @@ class Loop:
         return 0
 
     def step(self, step: int, batch: Batch, reading: Reading | None = None) -> dict[str, Tensor]:
-        """One optimizer step; the losses and monitors, averaged over micro-batches. reading: measures the last of these."""
-        recipe, accelerator = self.recipe, self.accelerator
-        set_seed(_step_seed(recipe.seed, step, accelerator.process_index))
+        """One optimizer step; its losses and monitors. reading: measures its last micro-batch."""
+        accelerator = self.accelerator
+        set_seed(_step_seed(self.recipe.seed, step, accelerator.process_index))
         if not self.skips.in_a_row:  # a skipped step left the weights as they were: its EMA has been done
             self.module.commit("before_forward", step)  # type: ignore[operator]
-        outputs: dict[str, Tensor] = {}
-        finite = torch.ones((), device=accelerator.device)
         for optimizer in self.prepared:
             optimizer.zero_grad(set_to_none=True)
-        for i, views in enumerate(self.micro_batches(batch)):
-            last = i == recipe.accumulate - 1
-            with nullcontext() if last else accelerator.no_sync(self.model):
-                out = reading.forward(self.model, views, step) if reading and last else self.model(views, step)
-                accelerator.backward(out.loss / recipe.accumulate)
-            finite = finite * torch.isfinite(out.loss.detach())
-            for name, value in {"loss": out.loss, **out.losses, **out.monitors}.items():
-                outputs[name] = outputs.get(name, 0.0) + value.detach() / recipe.accumulate
+        outputs = self.forward_and_backward(batch, step, reading)
+        finite = torch.isfinite(outputs["loss"]).float()
         if accelerator.num_processes > 1:
             finite = accelerator.reduce(finite, "mean")
         if float(finite) == 1.0:
@@ -141,20 +137,36 @@ class Loop:
             reading.state()
         return outputs
 
-    def micro_batches(self, batch: Batch) -> Iterator[dict[str, Any]]:
-        """The rank's batch on the device, split into micro-batches, by source-node name."""
-        device, parts = self.accelerator.device, self.recipe.accumulate
-        size = len(batch.indices) // parts
+    def forward_and_backward(self, batch: Batch, step: int, reading: Reading | None) -> dict[str, Tensor]:
+        """Gradients of the batch; its losses and monitors, the mean over micro-batches that have a loss of their own."""
+        parts, outputs = self.micro_batches(batch), dict[str, Tensor]()
+        if self.exact:
+            return _scalars(reading.forward(self.exact, parts, step) if reading else self.exact(parts, step))
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                out = reading.forward(self.model, part(), step) if reading and last else self.model(part(), step)
+                self.accelerator.backward(out.loss / len(parts))
+            for name, value in _scalars(out).items():
+                outputs[name] = outputs.get(name, 0.0) + value / len(parts)
+        return outputs
+
+    def micro_batches(self, batch: Batch) -> list[Callable[[], dict[str, Any]]]:
+        """The rank's batch split into micro-batches, each put on the device when called, by source-node name."""
+        device, rows = self.accelerator.device, len(batch.indices)
+        size = self.recipe.micro_batch or rows // self.recipe.accumulate
 
         def move(x: Tensor, i: int) -> Tensor:
             part = x[i * size : (i + 1) * size].to(device, non_blocking=True)
             return part.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else part
 
-        for i in range(parts):
-            yield {
+        def views(i: int) -> dict[str, Any]:
+            return {
                 name: [move(v, i) for v in view] if isinstance(view, list) else move(view, i)
                 for name, view in batch.views.items()
             }
+
+        return [partial(views, i) for i in range(rows // size)]
 
     def log(
         self,
@@ -240,6 +252,11 @@ class Loop:
             return wanted
         flag = torch.tensor(float(wanted), device=self.accelerator.device)
         return float(self.accelerator.reduce(flag, "sum")) > 0
+
+
+def _scalars(out: StepOutput) -> dict[str, Tensor]:
+    """The total, the losses and the monitors, detached."""
+    return {name: value.detach() for name, value in {"loss": out.loss, **out.losses, **out.monitors}.items()}
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

@@ -8,7 +8,7 @@ import sys
 import torch
 from accelerate import Accelerator
 
-from graphssl.checks import bn_group_does_not_divide
+from graphssl.checks import bn_group_does_not_divide, micro_batch_norm
 from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
@@ -19,6 +19,7 @@ from graphssl.ops.modules.batch_norm import synchronise_batch_norm
 from graphssl.pipeline import Method
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.evaluation import Evaluation
+from graphssl.runtime.exact import ExactAccumulation
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.header import header
 from graphssl.runtime.interrupt import stopping
@@ -46,6 +47,9 @@ def train(method: Method, options: Options) -> int:
     if recipe.batch_size % (ranks * recipe.accumulate):
         parts = f"{ranks} processes × {recipe.accumulate} micro-batches"
         raise RunError(f"train.batch_size {recipe.batch_size} cannot be split over {parts}: make it a multiple")
+    if recipe.micro_batch and recipe.batch_size % (ranks * recipe.micro_batch):
+        parts = f"micro-batches of {recipe.micro_batch} on each of {ranks} processes"
+        raise RunError(f"train.batch_size {recipe.batch_size} cannot be split into {parts}: make it a multiple")
     for finding in bn_group_does_not_divide.check(graph, ranks):
         raise RunError(f"{finding.message} on each of {ranks} processes: {finding.help}")
     sampler = EpochSampler(
@@ -59,6 +63,8 @@ def train(method: Method, options: Options) -> int:
     torch.manual_seed(recipe.seed)
     module = compiled(method, steps=steps, steps_per_epoch=per_epoch, pretrained=not resuming)
     facts = begin(folder, method, options, accelerator)
+    for finding in micro_batch_norm.check(graph, module):
+        raise RunError(f"{finding.message}: {finding.help}")
     module.to(memory_format=torch.channels_last)
     if facts is None:
         start_from_runs(module, graph)
@@ -79,7 +85,7 @@ def train(method: Method, options: Options) -> int:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
-        measuring, steps,
+        measuring, steps, exact=ExactAccumulation(graph, module, accelerator) if recipe.micro_batch else None,
     )  # fmt: skip
     if facts:
         remember(loop.memory, facts["memory"])

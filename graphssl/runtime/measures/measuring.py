@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.spec import Ref
 from graphssl.ops.modules.distributed import world
@@ -65,8 +66,8 @@ class Reading:
         self.known: dict[tuple[str, str], float] = {}
         self.watch: Stopwatch | None = None
 
-    def forward(self, model: nn.Module, views: Mapping[str, Any], step: int) -> Any:
-        """The step's output; every node's values are measured on the way, and let go."""
+    def forward(self, model: Callable[..., StepOutput], views: Any, step: int) -> StepOutput:
+        """The step's output, `model(views, step)`; every node's values are measured on the way, and let go."""
         kept = self.measuring.kept
         self.watch = Stopwatch(self.measuring.own, next(self.measuring.module.parameters()).device)
         with self.watch:
