@@ -1,4 +1,4 @@
-"""Checks of `train:` that need the built module: the optimizer and the groups of parameters."""
+"""Checks of `train:` that need the built module: the optimizer, the groups of parameters, micro-batches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 import timm.optim
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from graphssl.checks import micro_batch_norm
 from graphssl.checks.flow import place
 from graphssl.ir.graph import Graph
+from graphssl.ir.parts import parts_of
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
 from graphssl.language.train import Train
 from graphssl.language.tree import Mapping, at
+from graphssl.ops.modules.batch_norm import Grouped
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.groups import matches
 from graphssl.runtime.optim import Member, members, optimizer_class
@@ -28,7 +30,31 @@ def recipe_findings(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     found = members(module, graph, graph.train)
     yield from _idle_groups(graph, graph.train, found, module)
     yield from _optimizer(graph, graph.train, found)
-    yield from micro_batch_norm.check(graph, module)
+    yield from micro_batch_norm(graph, module)
+
+
+def micro_batch_norm(graph: Graph, module: nn.Module) -> Iterator[Finding]:
+    """BatchNorm in front of the point where samples begin to meet, under `micro_batch`."""
+    train = graph.train
+    if train is None or train.micro_batch is None or train.micro_batch_norm != "refuse":
+        return
+    for node in parts_of(graph).by_sample:
+        owner = module._modules.get(node.name.replace("/", "_"))
+        layers = [layer for layer in owner.modules() if isinstance(layer, _BatchNorm)] if owner else []
+        whole = [layer for layer in layers if layer.training and not _splits(layer, train.micro_batch)]
+        if whole:
+            message = f"`{node.name}` has BatchNorm, whose statistics would be those of {train.micro_batch} samples, not of the batch"
+            help = (
+                f"give `{node.name}` `bn_group: {train.micro_batch}`, take a model without BatchNorm, or accept it with "
+                "`train.micro_batch_norm: per_micro_batch`"
+            )
+            also = (train.spans["micro_batch"], "the micro-batch is set here")
+            yield Finding("micro-batch-norm", message, node.span, node=node.name, help=help, also=also)
+
+
+def _splits(layer: nn.Module, rows: int) -> bool:
+    """Whether micro-batches of so many rows have the groups that the whole batch has."""
+    return isinstance(layer, Grouped) and rows % layer.group_rows == 0
 
 
 def _idle_groups(graph: Graph, train: Train, found: list[Member], module: nn.Module) -> Iterator[Finding]:

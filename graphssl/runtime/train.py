@@ -8,7 +8,7 @@ import sys
 import torch
 from accelerate import Accelerator
 
-from graphssl.checks import bn_group_does_not_divide, micro_batch_norm
+from graphssl.checks import bn_group_does_not_divide
 from graphssl.data.errors import NoSplit
 from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
@@ -63,8 +63,6 @@ def train(method: Method, options: Options) -> int:
     torch.manual_seed(recipe.seed)
     module = compiled(method, steps=steps, steps_per_epoch=per_epoch, pretrained=not resuming)
     facts = begin(folder, method, options, accelerator)
-    for finding in micro_batch_norm.check(graph, module):
-        raise RunError(f"{finding.message}: {finding.help}")
     module.to(memory_format=torch.channels_last)
     if facts is None:
         start_from_runs(module, graph)

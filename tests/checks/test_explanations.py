@@ -17,7 +17,7 @@ PACKAGE = Path(graphssl.__file__).parent
 MAKERS = {"Finding": 0, "find": 0, "_fail": 0, "refuse": 1, "_failure": 1}
 DRY_RUN = {
     "unknown-arch", "build-failed", "run-failed", "no-gradient", "group-matches-nothing", "unknown-optimizer",
-    "bad-optimizer-argument",
+    "bad-optimizer-argument", "micro-batch-norm",
 }  # fmt: skip
 
 
