@@ -190,6 +190,12 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--measure-every", type=int, metavar="STEPS", help="measure each node; 0: never; default: about 200 times a run"
     )
+    command.add_argument(
+        "--verify-every",
+        type=int,
+        metavar="STEPS",
+        help="compare weights and state of all processes; default: at each checkpoint",
+    )
     command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 

@@ -38,6 +38,7 @@ def train(arguments: argparse.Namespace) -> int:
         checkpoint_every=arguments.checkpoint_every,
         keep_checkpoints=arguments.keep_checkpoints,
         measure_every=arguments.measure_every,
+        verify_every=arguments.verify_every,
         max_bad=arguments.max_bad,
         cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,

@@ -14,8 +14,8 @@ class Queue(State):
     """The last `size` rows it was given, first in first out (MoCo, arXiv:1911.05722, section 3.2; moco/builder.py).
 
     Reading gives the rows from before this step, so a fresh key is never among its own negatives; the rows of all ranks,
-    and of all views and micro-batches, are written together after the optimizer step, wrapping at the end. It starts as random
-    rows, of length 1 when what it stores is l2-normalised.
+    and of all views and micro-batches, are written together after the optimizer step, wrapping at the end: view by view, each
+    in the order of the samples in the global batch. It starts as random rows, of length 1 when what it stores is l2-normalised.
     features (b d) -> features (size d), no gradient.
     Differs: the authors require size % batch = 0; here any size works.
     """

@@ -47,7 +47,7 @@ class CrossEntropy(RowLoss):
 
         loss = mean_i -Σ_k t_ik log softmax(x_i / τ)_k,   t = (1 - ε) onehot(y_i) + ε / K
 
-    over the samples that have a label (y ≥ 0); 0 when none has.
+    over the samples of all ranks that have a label (y ≥ 0); 0 when none has.
     logits (b k), label (b); τ = temperature, ε = label_smoothing. Source: torch's `cross_entropy`; supervised loss of SimCLR
     v2 (arXiv:2006.10029, section 3.2; objective.py of the authors, without smoothing).
     Differs: none known.
@@ -71,18 +71,18 @@ def cross_entropy(
     """logits (b k), label (b) -> scalar."""
     import torch.nn.functional as F
 
+    from graphssl.ops.modules.distributed import mean_count
     from graphssl.ops.modules.precision import full_precision
 
     logits = full_precision(logits) / temperature  # b k
-    known = (label >= 0).sum().clamp(min=1)
     loss = F.cross_entropy(logits, label, ignore_index=-1, label_smoothing=label_smoothing, reduction="sum")
-    return loss / known
+    return loss / mean_count(label >= 0)
 
 
 class Accuracy(Pure):
     """Share of samples whose largest logit is that of their label, for `monitors`.
 
-    logits (b k), label (b) -> scalar between 0 and 1, over the samples that have a label (y ≥ 0).
+    logits (b k), label (b) -> scalar between 0 and 1, over the samples of all ranks that have a label (y ≥ 0).
     Differs: none known.
     """
 
@@ -98,5 +98,6 @@ class Accuracy(Pure):
 
 def accuracy(logits: Tensor, label: Tensor) -> Tensor:
     """logits (b k), label (b) -> scalar."""
-    known = (label >= 0).sum().clamp(min=1)
-    return (logits.detach().argmax(dim=1) == label).sum() / known
+    from graphssl.ops.modules.distributed import mean_count
+
+    return (logits.detach().argmax(dim=1) == label).sum() / mean_count(label >= 0)

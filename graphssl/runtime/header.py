@@ -48,9 +48,6 @@ def header(
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
         f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}",
     ]
-    norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
-    if accelerator.num_processes > 1 and accelerator.device.type == "cpu" and norms and recipe.sync_bn:
-        lines.append("  note      BatchNorm statistics are those of each process: SyncBatchNorm needs GPUs")
     return "\n".join(lines)
 
 

@@ -21,7 +21,9 @@ from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Graph
 from graphssl.language.train import Train
+from graphssl.ops.modules.chance import begin_part, chance_of_step
 from graphssl.runtime import checkpoint
+from graphssl.runtime.agreement import require_agreement
 from graphssl.runtime.bad_images import BadImages
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
@@ -92,6 +94,8 @@ class Loop:
                 rate = (done - since) * self.recipe.batch_size / max(now - begun, 1e-9)
                 self.log(done, outputs, lr, rate, report, reading.nodes() if reading else {})
                 begun, since = now, done
+            if self.options.verify_every and done % self.options.verify_every == 0:
+                self.verify(done)
             if done % self.eval_steps == 0 or done == self.steps:
                 self.evaluate(done, report)
                 begun, since = time.perf_counter(), done
@@ -112,7 +116,8 @@ class Loop:
             self.module.commit("before_forward", step)  # type: ignore[operator]
         for optimizer in self.prepared:
             optimizer.zero_grad(set_to_none=True)
-        outputs = self.forward_and_backward(batch, step, reading)
+        with chance_of_step(_step_seed(self.recipe.seed, step)):
+            outputs = self.forward_and_backward(batch, step, reading)
         finite = torch.isfinite(outputs["loss"]).float()
         if accelerator.num_processes > 1:
             finite = accelerator.reduce(finite, "mean")
@@ -161,6 +166,7 @@ class Loop:
             return part.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else part
 
         def views(i: int) -> dict[str, Any]:
+            begin_part(i, rows // size, size)
             return {
                 name: [move(v, i) for v in view] if isinstance(view, list) else move(view, i)
                 for name, view in batch.views.items()
@@ -204,8 +210,13 @@ class Loop:
         where = "random encoder" if done == 0 else f"step {done}"
         report.say(f"{where}: kNN {top1:.1%} ({self.evaluation.settings})")
 
+    def verify(self, done: int) -> None:
+        """Make sure that all processes hold the same numbers."""
+        require_agreement(self.module, self.optimizers.all(), done, sync_bn=self.recipe.sync_bn)
+
     def save(self, done: int) -> None:
-        """Write a checkpoint after `done` steps."""
+        """Write a checkpoint after `done` steps; all processes hold what it says."""
+        self.verify(done)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             optimizers = [getattr(o, "optimizer", o) for o in self.prepared]
@@ -259,6 +270,6 @@ def _scalars(out: StepOutput) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in {"loss": out.loss, **out.losses, **out.monitors}.items()}
 
 
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    """Seed of a step's dropout and drop-path: a function of the step, so that resuming needs no saved state."""
+def _step_seed(seed: int, step: int, rank: int = -1) -> int:
+    """Seed of a step's dropout, each rank's own, or drop path, all ranks': a function of the step, so that nothing has to be saved."""
     return (seed * 1_000_003 + step * 1_009 + rank) % 2**31

@@ -22,6 +22,7 @@ class Options:
     checkpoint_every: float | None = None
     keep_checkpoints: int = 2
     measure_every: int | None = None  # steps; None: about 200 times a run, 0: never
+    verify_every: int | None = None  # steps; None: at checkpoints only
     max_bad: float = 0.01
     cache_gb: float = 4.0
     log_with: str | None = None

@@ -66,8 +66,8 @@ def train(method: Method, options: Options) -> int:
     module.to(memory_format=torch.channels_last)
     if facts is None:
         start_from_runs(module, graph)
-    if ranks > 1 and recipe.sync_bn and accelerator.device.type == "cuda":
-        synchronise_batch_norm(module)
+    if ranks > 1 and recipe.sync_bn:
+        synchronise_batch_norm(module, accelerator.device)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
     module.to(accelerator.device)
     first = resume(folder, facts, module, optimizers, steps) if facts else 0

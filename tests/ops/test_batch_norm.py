@@ -49,7 +49,7 @@ def test_rows_that_do_not_split_are_refused() -> None:
 
 def test_synchronised_batch_norm_leaves_groups_alone() -> None:
     model = nn.ModuleDict({"f": grouped_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), rows=4), "g": nn.BatchNorm1d(3)})
-    synchronise_batch_norm(model)
+    synchronise_batch_norm(model, torch.device("cuda"))
     assert isinstance(model["f"][0], Grouped)
     assert isinstance(model["g"], nn.SyncBatchNorm)
 

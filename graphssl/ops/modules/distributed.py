@@ -36,6 +36,13 @@ def summed(x: Tensor) -> Tensor:
     return total
 
 
+def mean_count(marked: Tensor) -> Tensor:
+    """How many of `marked` are true, the mean over ranks (never 0): sums over it, averaged over ranks, are the mean over all."""
+    count = marked.sum()
+    ranks = world()[1]
+    return count.clamp(min=1) if ranks == 1 or marked.is_meta else summed(count).clamp(min=1) / ranks
+
+
 class GatherRows(torch.autograd.Function):
     """all_gather whose backward sums, over ranks, the gradient of the rows that came from here."""
 

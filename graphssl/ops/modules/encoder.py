@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import timm
+import timm.layers
 from timm.layers import GluMlp
 from torch import Tensor, nn
 
+from graphssl.ops.modules.chance import by_sample
 from graphssl.ops.modules.vit import (
     add_mask_token,
     masked_forward,
@@ -87,6 +89,9 @@ def encoder(
     for change in [change for wanted, change in changes if wanted]:
         require_transformer(model)
         change(model)
+    for layer in model.modules():
+        if type(layer) is timm.layers.DropPath:
+            layer.__class__ = DropPath
     for name in freeze or ():
         frozen = [p for n, p in model.named_parameters() if f"{n}.".startswith(f"{name}.")]
         if not frozen:
@@ -95,6 +100,18 @@ def encoder(
         for parameter in frozen:
             parameter.requires_grad_(False)
     return model
+
+
+class DropPath(timm.layers.DropPath):
+    """timm's stochastic depth; which samples are dropped does not depend on how the batch is split."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0:
+            return x
+        keep = 1 - self.drop_prob
+        kept = by_sample(lambda n, generator: x.new_empty(n).bernoulli_(keep, generator=generator), x)
+        kept = kept / keep if keep > 0 and self.scale_by_keep else kept
+        return x * kept.view(-1, *(1 for _ in x.shape[1:]))
 
 
 def use_small_stem(model: Any, stride: int) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphssl.ops.modules.distributed import mean_count
 from graphssl.ops.modules.precision import full_precision
 
 
@@ -26,7 +27,7 @@ class LinearProbe(nn.Module):
 
     def forward(self, features: Tensor, label: Tensor) -> ProbeOutput:
         logits = self.linear(full_precision(features.detach()))  # b k
-        known = (label >= 0).sum().clamp(min=1)
+        known = mean_count(label >= 0)
         loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / known
         accuracy = (logits.argmax(dim=1) == label).sum() / known
         return ProbeOutput(loss, accuracy)

@@ -10,7 +10,11 @@ from graphssl.ops.modules.distributed import gather
 
 
 class Queue(nn.Module):
-    """`queue()` reads all rows (size d); `stage` collects rows of a step, `commit` writes them, oldest overwritten."""
+    """`queue()` reads all rows (size d); `stage` collects rows of a step, `commit` writes them, oldest overwritten.
+
+    They are written view by view, each in the order of the samples in the global batch, whatever ranks and micro-batches it
+    was split into.
+    """
 
     rows: Tensor
     pointer: Tensor
@@ -20,19 +24,22 @@ class Queue(nn.Module):
         rows = torch.randn(size, width)
         self.register_buffer("rows", F.normalize(rows, dim=1) if unit else rows)
         self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
-        self.staged: list[Tensor] = []
+        self.staged: list[Tensor] = []  # all views of a micro-batch, then those of the next
+        self.views = 1
 
     def forward(self) -> Tensor:
         return self.rows
 
     def stage(self, rows: Tensor | list[Tensor]) -> None:
-        self.staged += [part.detach() for part in (rows if isinstance(rows, list) else [rows])]
+        views = rows if isinstance(rows, list) else [rows]
+        self.staged += [view.detach() for view in views]
+        self.views = len(views)
 
     def commit(self) -> None:
         if not self.staged:
             return
-        parts = [gather(part, grad=False) for part in self.staged]  # by view, then by rank
-        rows = torch.cat(parts).to(self.rows.dtype)
+        views = [torch.cat(self.staged[view :: self.views]) for view in range(self.views)]
+        rows = torch.cat([gather(view, grad=False) for view in views]).to(self.rows.dtype)
         self.staged.clear()
         size = len(self.rows)
         skipped = max(0, len(rows) - size)  # more rows than fit: only the newest stay

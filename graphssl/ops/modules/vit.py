@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+
+from graphssl.ops.modules.chance import by_sample
 
 
 def require_transformer(model: Any) -> None:
@@ -44,7 +47,10 @@ def use_exact_drop_path(model: Any) -> None:
 
 
 class DropExactly(nn.Module):
-    """In training, all but max(int(b (1 - p)), 1) rows of x (b …) are 0, the others scaled by b / kept."""
+    """In training, all but max(int(n (1 - p)), 1) of n rows are 0, the others scaled by n / kept.
+
+    n counts the rows of a call, x (b …), on all ranks and in all micro-batches.
+    """
 
     def __init__(self, p: float):
         super().__init__()
@@ -53,11 +59,14 @@ class DropExactly(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        b = len(x)
-        kept = max(int(b * (1 - self.p)), 1)
-        scale = x.new_zeros(b)
-        scale[torch.randperm(b, device=x.device)[:kept]] = b / kept
-        return x * scale.view(b, *(1 for _ in x.shape[1:]))
+        return x * by_sample(partial(self.scales, x), x).view(-1, *(1 for _ in x.shape[1:]))
+
+    def scales(self, like: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
+        """(n) of 0 and n / kept."""
+        kept = max(int(n * (1 - self.p)), 1)
+        scale = like.new_zeros(n)
+        scale[torch.randperm(n, generator=generator, device=like.device)[:kept]] = n / kept
+        return scale
 
 
 class DinoScaling(VisionTransformer):
