@@ -60,11 +60,12 @@ def koleo_loss(features: Tensor, *, scope: str = "global", group: int | None = N
     z = F.normalize(full_precision(features), dim=1, eps=1e-8)  # b d
     local = scope == "rank" or (group is not None and len(z) % group == 0)
     rows = z if local else gather(z, grad=True)  # b d, or B d
-    nearest = []
-    for part in rows.detach().split(group or len(rows)):
+    size, nearest = group or len(rows), []
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size].detach()  # g d
         similar = (part @ part.T).fill_diagonal_(float("-inf"))  # g g
-        nearest.append(similar.argmax(dim=1) + sum(map(len, nearest)))  # g
-    neighbours = rows[torch.cat(nearest)]
+        nearest.append(similar.argmax(dim=1) + start)  # g
+    neighbours = rows[torch.cat(nearest)]  # b d, or B d
     if len(rows) > len(z):
         neighbours = neighbours[own_rows(len(rows), z.device)]  # b d
     distance: Tensor = torch.linalg.vector_norm(z - neighbours, dim=1)  # its gradient at 0 is 0

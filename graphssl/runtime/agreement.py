@@ -68,7 +68,7 @@ def _shared(
     for name, tensor in module.state_dict().items():
         if name not in own:
             yield name, tensor
-    names = {parameter: name for name, parameter in module.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
     for optimizer in optimizers:
         for parameter, state in optimizer.state.items():
             for key, value in state.items():

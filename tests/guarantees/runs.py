@@ -49,11 +49,10 @@ class Seen:
         values = torch.stack([outputs[name].double() for name in sorted(outputs)])
         self.losses.append(loop.accelerator.reduce(values, "mean"))
 
-    def backward(self, module: nn.Module) -> None:
-        which = "last" if self.losses else "first"
-        for name, parameter in module.named_parameters():
+    def backward(self, module: nn.Module, step: int) -> None:
+        for name, parameter in module.named_parameters() if step in (0, STEPS - 1) else ():
             if parameter.grad is not None:
-                self.gradients[f"{which}.{name}"] = parameter.grad.detach().clone(memory_format=torch.contiguous_format)
+                self.gradients[f"{step}.{name}"] = parameter.grad.detach().clone(memory_format=torch.contiguous_format)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": torch.stack(self.losses), **{f"grad.{name}": g for name, g in self.gradients.items()}}
@@ -90,7 +89,7 @@ def watched(seen: Seen) -> Iterator[None]:
         return outputs
 
     def dropped(optimizers: Optimizers, at: int) -> None:
-        seen.backward(module[0])
+        seen.backward(module[0], at)
         drop(optimizers, at)
 
     with (
@@ -123,16 +122,16 @@ def run(job: Job) -> None:
         (out / "failed.txt").write_text(traceback.format_exc())
 
 
-def result(out: Path) -> dict[str, dict[str, Tensor]]:
-    """What a run showed and left, by kind: losses, gradients, model (parameters and registers), optimizer."""
+def result(out: Path, after: int = 0) -> dict[str, dict[str, Tensor]]:
+    """What a run showed after some steps and left, by kind: losses, gradients, model (parameters and registers), optimizer."""
     if (out / "failed.txt").exists():
         raise RuntimeError((out / "failed.txt").read_text())
     seen = load_file(out / "seen.safetensors")
     latest = RunFolder(out).latest_checkpoint()
     assert latest is not None
     return {
-        "losses": {"losses": seen.pop("losses")},
-        "gradients": seen,
+        "losses": {"losses": seen.pop("losses")[after - STEPS :]},
+        "gradients": {name: g for name, g in seen.items() if not (after and name.startswith("grad.0."))},
         "model": load_file(latest / "model.safetensors"),
         "optimizer": load_file(latest / "optimizer.safetensors"),
     }

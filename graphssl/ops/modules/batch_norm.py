@@ -63,9 +63,10 @@ def grouped(kind: type) -> type:
 
 def synchronise_batch_norm(module: nn.Module, device: torch.device) -> None:
     """Let BatchNorm take the statistics of all ranks, in place; layers that have groups keep those."""
-    for layer in module.modules():
-        if isinstance(layer, _BatchNorm) and not isinstance(layer, Grouped):
-            kind = Activated if isinstance(layer, BatchNormAct2d) else type(layer)
+    layers: list[Any] = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    for layer in layers:
+        if not isinstance(layer, Grouped):
+            kind: Any = Activated if isinstance(layer, BatchNormAct2d) else type(layer)
             layer.__class__ = synchronised(kind, nn.SyncBatchNorm if device.type == "cuda" else AllRanks)
             layer.process_group = None
 
@@ -78,6 +79,9 @@ def synchronised(kind: type, how: type) -> type:
 
 class Activated(_BatchNorm):
     """timm's BatchNorm with an activation behind it, whose forward calls that of the next class."""
+
+    drop: nn.Module
+    act: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.drop(super().forward(x)))
