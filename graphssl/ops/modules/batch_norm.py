@@ -77,7 +77,7 @@ def synchronised(kind: type, how: type) -> type:
     return type(f"Sync{kind.__name__}", (kind, how), {})
 
 
-class Activated(_BatchNorm):
+class Activated(nn.BatchNorm2d):
     """timm's BatchNorm with an activation behind it, whose forward calls that of the next class."""
 
     drop: nn.Module
