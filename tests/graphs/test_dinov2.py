@@ -117,6 +117,8 @@ def test_the_loss_of_patches_is_a_mean_over_all_large_crops_masked_or_not() -> N
 def test_koleo_is_added_over_both_large_crops_before_the_head_with_weight_one_tenth() -> None:
     assert taken("dinov2", "koleo", "features") == ["f"], "the class token: what a vision transformer pools"
     assert (attrs("dinov2", "koleo")["weight"], attrs("dinov2", "koleo")["reduce"]) == (0.1, "sum")
+    groups = {name: attrs(name, "koleo")["group"] for name in ("dinov2", "dinov2@long", "dinov2@giant")}
+    assert groups == {"dinov2": 64, "dinov2@long": 32, "dinov2@giant": 12}, "the images of one GPU"
     method, module = tiny("dinov2")
     out = module(toy_views(method), keep=["f"])
     torch.testing.assert_close(out.losses["koleo"], sum(koleo_loss(view) for view in out.values["f"]))

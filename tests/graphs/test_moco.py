@@ -114,7 +114,7 @@ def test_statistics_of_the_key_encoder_come_from_keys_and_are_not_averaged() -> 
     assert torch.equal(module.fk.bn1.running_mean, seen)
 
 
-def test_ranks_keep_statistics_of_their_own_rather_than_those_of_the_first() -> None:
+def test_no_rank_overwrites_the_statistics_and_the_queue_of_the_others() -> None:
     accelerator = accelerator_for(recipe("moco_v1"), Options(data="shapes", out="unused", device="cpu"))
     assert accelerator.ddp_handler is not None and accelerator.ddp_handler.broadcast_buffers is False
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.conftest import TOY_ENCODER, TOY_TRANSFORMER
 
-IMAGES = "shapes:32,64"
-BATCH, STEPS = 16, 6  # four steps an epoch
+IMAGES = "shapes:32,48"
+BATCH, STEPS, MIDDLE = 16, 4, 2  # three steps an epoch
 
 RESNET = {"nodes.f.args": {**TOY_ENCODER, "layers": [1, 1, 1, 1]}}
 QUICK_VIT = {

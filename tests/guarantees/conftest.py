@@ -58,7 +58,7 @@ class Way:
 
 
 ONE = Way("one")
-"""One process, the whole batch, checkpoints after steps 3 and 6: what all others are compared with."""
+"""One process, the whole batch, checkpoints in the middle and at the end: what all others are compared with."""
 
 Result = dict[str, dict[str, torch.Tensor]]
 

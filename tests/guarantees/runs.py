@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.loop import Loop
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
-from tests.guarantees.cases import COMMON, IMAGES, STEPS
+from tests.guarantees.cases import COMMON, IMAGES, MIDDLE, STEPS
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def doubled(module: nn.Module) -> nn.Module:
 
 @contextmanager
 def watched(seen: Seen) -> Iterator[None]:
-    """Trainings within are in float64, and `seen` sees them."""
+    """Trainings within are in float64, `seen` sees them, and they leave the processes connected for the next."""
     compiled, step, drop = training.compiled, Loop.step, Optimizers.drop_frozen
     module: list[nn.Module] = []
 
@@ -96,6 +97,7 @@ def watched(seen: Seen) -> Iterator[None]:
         patch.object(training, "compiled", built),
         patch.object(Loop, "step", stepped),
         patch.object(Optimizers, "drop_frozen", dropped),
+        patch.object(Accelerator, "end_training", lambda _: None),
     ):
         yield
 

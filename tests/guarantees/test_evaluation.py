@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.guarantees.cases import Case
+from graphssl.runtime.folder import RunFolder
+from tests.guarantees.cases import STEPS, Case
 from tests.guarantees.conftest import ONE, Way, methods
 
-LOOKED_AT = Way("looked_at", options={"eval_every": 0.25, "eval_samples": 20, "measure_every": 1})
+LOOKED_AT = Way("looked_at", options={"eval_every": 1 / 3, "eval_samples": 20, "measure_every": 1})
 
 
 @methods("byol@quick", "dinov2@quick")
@@ -17,5 +18,7 @@ def test_looking_at_a_run_changes_nothing(
     case: Case, trained: Callable[[Case, Way], Path], guarantee: Callable[..., Any]
 ) -> None:
     guarantee("evaluation", trained(case, ONE), trained(case, LOOKED_AT), at_most=0)
-    text = (trained(case, LOOKED_AT) / "metrics.jsonl").read_text()
-    assert text.count('"knn"') == 7 and text.count('"nodes"') == 6, "it was looked at"
+    run = RunFolder(trained(case, LOOKED_AT))
+    text, knn = run.metrics_file.read_text(), run.summary()["knn"]
+    assert text.count('"knn"') == STEPS + 1 and text.count('"nodes"') == STEPS, "it was looked at"
+    assert knn["settings"] == "k 20, temperature 0.07, 20 training images", "stands beside the number"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from graphssl.runtime.folder import RunFolder
-from tests.guarantees.cases import Case
+from tests.guarantees.cases import MIDDLE, STEPS, Case
 from tests.guarantees.conftest import ONE, Way, methods
 from tests.guarantees.test_ranks import SEVERAL
 
-AGAIN = Way("resumed", after=(ONE, 3))
-ONTO_TWO = Way("resumed_on_two", ranks=2, after=(ONE, 3))
-ONTO_ONE = Way("resumed_on_one", after=(SEVERAL[2], 3))
+AGAIN = Way("resumed", after=(ONE, MIDDLE))
+ONTO_TWO = Way("resumed_on_two", ranks=2, after=(ONE, MIDDLE))
+ONTO_ONE = Way("resumed_on_one", after=(SEVERAL[2], MIDDLE))
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
@@ -29,9 +29,9 @@ def test_a_resumed_run_ends_in_the_same_bytes(
     case: Case, trained: Callable[[Case, Way], Path], guarantee: Callable[..., Any]
 ) -> None:
     whole, resumed = trained(case, ONE), trained(case, AGAIN)
-    guarantee("resume", whole, resumed, at_most=0, after=3)
+    guarantee("resume", whole, resumed, at_most=0, after=MIDDLE)
     for file in ("model.safetensors", "optimizer.safetensors", "state.json"):
-        place = Path("checkpoints") / "step-00000006" / file
+        place = Path("checkpoints") / f"step-{STEPS:08d}" / file
         assert (whole / place).read_bytes() == (resumed / place).read_bytes(), file
     assert lines(whole) == lines(resumed)
 
@@ -42,6 +42,6 @@ def test_a_run_goes_on_with_another_number_of_processes(
     case: Case, whole: Way, onto: Way, trained: Callable[[Case, Way], Path], guarantee: Callable[..., Any]
 ) -> None:
     a, b = trained(case, whole), trained(case, onto)
-    guarantee("resume on other ranks", a, b, after=3)
+    guarantee("resume on other ranks", a, b, after=MIDDLE)
     assert [(r["step"], r["lr"]) for r in lines(a)] == [(r["step"], r["lr"]) for r in lines(b)]
     assert json.loads((b / "summary.json").read_text())["processes"] == onto.ranks

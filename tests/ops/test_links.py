@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphssl.ops.modules.links import copy_of, ema_update
+from graphssl.ops.modules.links import copy_of, ema_update, starting_as
 
 
 def test_after_k_steps_the_average_equals_its_closed_form() -> None:
@@ -51,3 +51,12 @@ def test_batch_norm_statistics_move_as_declared_and_integers_are_never_averaged(
     mean, tracked = {"own": (0.0, 4), "ema": (0.25, 10), "copy": (1.0, 10)}[buffers]
     assert slow.running_mean.tolist() == [mean, mean]
     assert slow.num_batches_tracked.item() == tracked
+
+
+def test_a_copy_whose_names_or_shapes_are_not_its_sources_is_refused() -> None:
+    """No parameter of it would follow anything, and nobody would notice."""
+    for other in (nn.Linear(2, 3, bias=False), nn.Linear(2, 4), nn.Sequential(nn.Linear(2, 3))):
+        with pytest.raises(RuntimeError, match="size mismatch|Missing key|Unexpected key"):
+            starting_as(other, nn.Linear(2, 3))
+    with pytest.raises(KeyError, match="bias"):
+        ema_update(nn.Linear(2, 3), nn.Linear(2, 3, bias=False), 0.9)

@@ -13,6 +13,7 @@ SCRIPT = """
 import torch, torch.distributed as dist
 from torch import nn
 from graphssl.ops.assignment import sinkhorn
+from graphssl.ops.contrastive import info_nce
 from graphssl.ops.koleo import koleo_loss
 from graphssl.ops.modules.batch_norm import grouped_batch_norm, shuffled, synchronise_batch_norm
 from graphssl.ops.modules.center import Center
@@ -94,6 +95,7 @@ labelled = lambda rows, y: cross_entropy(rows, y) + probe(rows, y).loss + accura
 one = {name: value_and_gradient(loss, x) for name, loss in LOSSES.items()}
 supervised = value_and_gradient(lambda rows: labelled(rows, label), x)
 (s, stats), c, q, r = keys(x), centred(x, 8), sinkhorn(x, temperature=0.1), sinkhorn(x, counts, temperature=0.1)
+contrasts = [info_nce(rows, 2 * rows.flip(1), temperature=0.5) for rows in x.split(4)]
 fifo = queued([x, 2 * x], 8)
 whole = [normed(kind, shape, images) for kind, shape in KINDS]
 drops = [DropPath(0.4).double(), DropExactly(0.4)]
@@ -134,6 +136,8 @@ for rows in (mine, uneven):
         same(found[1], grad[rows], f"gradient of {kind.__name__}")
         same(found[2], weight, f"gradient of the weights of {kind.__name__}")
         same(found[3], statistics, f"running statistics of {kind.__name__}")
+apart = info_nce(x[mine], 2 * x[mine].flip(1), temperature=0.5)
+assert torch.equal(apart, contrasts[rank]), "keys that were not gathered have no offset"
 alone = koleo_loss(x[mine], scope="rank")
 dist.all_reduce(alone)
 assert abs(alone / 2 - one["koleo of all ranks"][0]) > 1e-3, "each rank by itself is something else"

@@ -99,6 +99,21 @@ def test_a_network_of_a_run_is_a_frozen_teacher(pretrained: Path) -> None:
     assert all(torch.equal(module.state_dict()[k], v) for k, v in before.items())
 
 
+def test_a_linear_classifier_leaves_its_frozen_backbone_as_it_was_to_the_bit(pretrained: Path, tmp_path: Path) -> None:
+    """Parameters and BatchNorm statistics: an evaluation that moves either is fine-tuning under another name."""
+    from graphssl.runtime.options import Options
+    from graphssl.runtime.train import train as run
+
+    out, frozen = tmp_path / "linear", {"nodes.f.frozen": True, "nodes.g.frozen": True}
+    options = Options(data="shapes:32,64", out=str(out), steps=3, eval_every=0, device="cpu")
+    assert run(finetune(pretrained, **frozen), options) == 0
+    before, after = weights(pretrained), weights(out)
+    backbone = [name for name in after if name.startswith(("f.", "g."))]
+    assert {"f.conv1.weight", "f.bn1.running_mean", "f.bn1.num_batches_tracked"} <= set(backbone)
+    assert [name for name in backbone if not torch.equal(before[name], after[name])] == []
+    assert after["logits.weight"].abs().max() > 0.03, "the classifier learns"
+
+
 def test_an_ejected_teacher_needs_no_run(pretrained: Path) -> None:
     from graphssl.compiler.eject import eject
 
