@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-browser test-all check format schema gallery clean
+.PHONY: demo test test-browser test-all guarantees check format schema gallery clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ test-browser: $(VENV)/.developing  ## the HTML pages in Chromium (Debian: apt-ge
 
 test-all: $(VENV)/.developing  ## every test that runs on this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+guarantees: $(VENV)/.developing  ## measure the table of docs/guarantees.md again
+	OMP_NUM_THREADS=1 GRAPHSSL_GUARANTEES=write $(BIN)/python -m pytest tests/guarantees
 
 check: $(VENV)/.developing  ## format, lint, types
 	$(BIN)/ruff format --check graphssl tests benchmarks setup.py

@@ -105,14 +105,8 @@ def watched(seen: Seen) -> Iterator[None]:
 def run(job: Job) -> None:
     """Train, and save what was seen beside the run's own files; a failure is a file, too, and the others go on."""
     out, seen = Path(job.out), Seen()
-    options = {
-        "steps": STEPS,
-        "eval_every": 0,
-        "measure_every": 0,
-        "log_every": 1,
-        "keep_checkpoints": STEPS,
-        **job.options,
-    }
+    quiet = {"eval_every": 0, "measure_every": 0, "log_every": 1}
+    options = {"steps": STEPS, "checkpoint_every": MIDDLE / 3, "keep_checkpoints": STEPS, **quiet, **job.options}
     try:
         method = graphssl.load(job.method, {**COMMON, **job.overrides})
         with watched(seen):

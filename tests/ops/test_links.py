@@ -56,7 +56,7 @@ def test_batch_norm_statistics_move_as_declared_and_integers_are_never_averaged(
 def test_a_copy_whose_names_or_shapes_are_not_its_sources_is_refused() -> None:
     """No parameter of it would follow anything, and nobody would notice."""
     for other in (nn.Linear(2, 3, bias=False), nn.Linear(2, 4), nn.Sequential(nn.Linear(2, 3))):
-        with pytest.raises(RuntimeError, match="size mismatch|Missing key|Unexpected key"):
+        with pytest.raises(RuntimeError, match=r"size mismatch|Missing key|Unexpected key"):
             starting_as(other, nn.Linear(2, 3))
     with pytest.raises(KeyError, match="bias"):
         ema_update(nn.Linear(2, 3), nn.Linear(2, 3, bias=False), 0.9)
