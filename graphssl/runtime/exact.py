@@ -7,7 +7,7 @@
 Source: GradCache (Gao et al., arXiv:2101.06983, section 3.2), here for any graph: the compiler finds where samples begin to
 meet (`ir/parts.py`). The random state of step 1 is replayed in step 3. Buffers such as running statistics move once, to the
 mean of what the micro-batches would have made of them.
-Differs: dropout draws its masks by micro-batch, so they are not those of one call on the whole batch.
+Differs: element-wise dropout draws its masks by micro-batch, so they are not those of one call on the whole batch (drop path's are).
 """
 
 from __future__ import annotations

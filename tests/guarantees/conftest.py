@@ -33,6 +33,8 @@ from typing import Any
 import pytest
 import torch
 
+import graphssl
+from graphssl.ir.signature import Module
 from tests.guarantees import runs, table
 from tests.guarantees.cases import CASES, Case
 
@@ -48,13 +50,14 @@ CELLS: dict[tuple[str, str], float | str] = {}
 
 @dataclass(frozen=True)
 class Way:
-    """How cases are trained. after: go on from the checkpoint of this step of another way. launch: words before the processes."""
+    """How cases are trained. after: go on from the checkpoint of this step of another way. grouped: BatchNorm over so many rows."""
 
     name: str
     ranks: int = 1
     overrides: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     after: tuple[Way, int] | None = None
+    grouped: int | None = None
 
 
 ONE = Way("one")
@@ -101,8 +104,13 @@ class Trainings:
 
     def job(self, case: Case, way: Way) -> runs.Job:
         before = {key: str(self.out(CASES[name], ONE)) for key, name in case.runs.items()}
+        overrides = {**case.overrides, **before, **way.overrides}
+        if way.grouped:
+            graph = graphssl.load(case.name, overrides).checked_graph()
+            modules = [node.name for node in graph if issubclass(node.op, Module) and "/" not in node.name]
+            overrides |= {f"nodes.{name}.bn_group": way.grouped for name in modules}
         options = {**way.options, **({"resume": True} if way.after else {})}
-        return runs.Job(case.name, {**case.overrides, **before, **way.overrides}, str(self.out(case, way)), options)
+        return runs.Job(case.name, overrides, str(self.out(case, way)), options)
 
     def copy(self, case: Case, way: Way) -> None:
         """The run to go on from, as it was after that step."""

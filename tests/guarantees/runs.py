@@ -59,7 +59,7 @@ class Seen:
         return {"losses": torch.stack(self.losses), **{f"grad.{name}": g for name, g in self.gradients.items()}}
 
 
-def doubled(module: nn.Module) -> nn.Module:
+def doubled(module: Any) -> nn.Module:
     """The module in float64, and what it is given."""
 
     def wide(value: Any) -> Any:
@@ -67,9 +67,13 @@ def doubled(module: nn.Module) -> nn.Module:
             return [wide(x) for x in value]
         return value.double() if value.is_floating_point() else value
 
+    def given(views: dict[str, Any], *args: Any) -> tuple[Any, ...]:
+        return {name: wide(value) for name, value in views.items()}, *args
+
     module.double()
-    module.register_forward_pre_hook(lambda _, args: ({k: wide(v) for k, v in args[0].items()}, *args[1:]))
-    represent = module.represent
+    module.register_forward_pre_hook(lambda _, args: given(*args))
+    encode, represent = module.encode, module.represent
+    module.encode = lambda *args, **kwargs: encode(*given(*args), **kwargs)
     module.represent = lambda images: represent(images.double())
     return module
 

@@ -17,7 +17,7 @@ from graphssl.ops.contrastive import info_nce
 from graphssl.ops.koleo import koleo_loss
 from graphssl.ops.modules.batch_norm import grouped_batch_norm, shuffled, synchronise_batch_norm
 from graphssl.ops.modules.center import Center
-from graphssl.ops.modules.chance import part_of_step
+from graphssl.ops.modules.chance import begin_part, chance_of_step
 from graphssl.ops.modules.distributed import gather
 from graphssl.ops.modules.encoder import DropPath
 from graphssl.ops.modules.mlp import BatchNorm
@@ -71,8 +71,9 @@ def normed(kind, shape, rows):
 
 def dropped(layer, rows, micro):
     found = []
-    for i, part in enumerate(rows.split(micro)):
-        with part_of_step(7, i, len(rows) // micro, micro):
+    with chance_of_step(7):
+        for i, part in enumerate(rows.split(micro)):
+            begin_part(i, len(rows) // micro, micro)
             both = torch.cat([part, -part])  # two views in one call
             found.append(torch.stack((layer(both) + layer(both)).chunk(2)))
     return torch.cat(found, dim=1)
