@@ -138,7 +138,7 @@ TRAIN: dict[str, Field] = {
         default="fp32",
         doc="Autocast precision; state stays in fp32. `auto`: bf16 where the hardware has it, fp32 elsewhere.",
     ),
-    "sync_bn": flag(True, doc="BatchNorm statistics over all ranks (SyncBatchNorm) when there are several."),
+    "sync_bn": flag(True, doc="BatchNorm statistics over all ranks when there are several, or of each by itself."),
     "seed": integer(0, doc="Seed of initial weights, data order and augmentation.", minimum=0),
 }
 

@@ -36,8 +36,8 @@ class Encoder(Module):
     - Images of several sizes: positions belong to the largest and are resized, bicubic, for the others: as timm does, with
       antialiasing, or (`position_scaling: dino`) as DINO, iBOT and DINOv2 do, without, by (n + 0.1) / N in place of n / N.
     - `drop_path` is the rate of the last block, rising linearly from 0 at the first; with `drop_path_uniform`, that of all. Each
-      sample is dropped by chance; with `drop_path_exact`, exactly b - max(int(b (1 - p)), 1) of a call's b samples are, and the
-      others scaled by b / kept (both DINOv2, arXiv:2304.07193; dinov2/layers/block.py, drop_add_residual_stochastic_depth).
+      sample is dropped by chance; with `drop_path_exact`, exactly b - max(int(b (1 - p)), 1) of a call's b samples (those of all
+      ranks and micro-batches) are, and the others scaled by b / kept (both DINOv2, arXiv:2304.07193; dinov2/layers/block.py, drop_add_residual_stochastic_depth).
     - `weight_init: dino`: timm's, and the class token as a truncated normal of deviation 0.02 (dino:vision_transformer.py).
     - `ffn: swiglu`: SwiGLU in place of the MLP (arXiv:2002.05202; dinov2/layers/swiglu_ffn.py). `mlp_ratio` then counts gate and value,
       `args: {mlp_ratio: 5.34375}` for DINOv2's ViT-L.
