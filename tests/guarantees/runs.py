@@ -72,9 +72,11 @@ def doubled(module: Any) -> nn.Module:
 
     module.double()
     module.register_forward_pre_hook(lambda _, args: given(*args))
-    encode, represent = module.encode, module.represent
-    module.encode = lambda *args, **kwargs: encode(*given(*args), **kwargs)
+    represent = module.represent
     module.represent = lambda images: represent(images.double())
+    if hasattr(module, "encode"):  # where the recipe has micro-batches of one loss
+        encode = module.encode
+        module.encode = lambda *args, **kwargs: encode(*given(*args), **kwargs)
     return module
 
 
