@@ -85,12 +85,12 @@ class Trainings:
 
     def train(self, cases: list[Case], way: Way) -> None:
         """Train those cases that this way has not been asked for yet, all in one group of processes."""
-        cases = [case for case in cases if not self.out(case, way).exists()]
-        if not cases:
-            return
         before = [CASES[name] for name in {name for case in cases for name in case.runs.values()}]
         if before:
             self.train(before, ONE)
+        cases = [case for case in cases if not self.out(case, way).exists()]
+        if not cases:
+            return
         if way.after:
             self.train(cases, way.after[0])
             for case in cases:
