@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 class TakeMasked(Pure):
     """The tokens at masked places, one behind the other, in a number of rows m that does not depend on the masks.
 
-        features = tokens[mask], then padding;   weight of a row of image i = 1 / (b · #masked in i), 0 for padding
+        features = tokens[mask], then 0;   weight of a row of image i = 1 / (b · #masked in i), 0 for padding
         m = ⌈room · b · n⌉
 
     A list of v views is packed together, view by view, and b then counts the images of all views. Rows come image by image.
-    Padding rows are tokens that are not masked. With l one value per row, Σ weight · l is the mean over all images, those
+    Padding rows are 0, as in the authors' buffer: with BatchNorm in a head they count in its statistics, whose numbers are then those of any number of ranks
+    that `room` divides among evenly. With l one value per row, Σ weight · l is the mean over all images, those
     without a mask included, of each image's mean over its masked tokens: the masked loss of iBOT (arXiv:2111.07832;
     ibot:main_ibot.py: Σ over masked / max(1, #masked), then mean) and DINOv2 (arXiv:2304.07193;
     dinov2:dinov2/loss/ibot_patch_loss.py, masks_weight), as `soft_cross_entropy` takes it by its `weights`.
@@ -31,7 +32,7 @@ class TakeMasked(Pure):
     term = "packed masked tokens"
     tokens = Input("tokens[b n d]", "tokens of all patches, or a list of views", takes_list=True)
     mask = Input("mask[b n]", "true at the patches to take, for each view", takes_list=True)
-    features = Output("features[m d]", "tokens at masked places, then padding", unit="same")
+    features = Output("features[m d]", "tokens at masked places, then rows of 0", unit="same")
     weight = Output("weights[m]", "1 / (images · masked tokens of the row's image); 0 for padding")
     room = number(
         1.0,
@@ -68,4 +69,5 @@ def take_masked(tokens: Tensor | list[Tensor], mask: Tensor | list[Tensor], *, r
     torch._assert_async(mask.sum() <= rows, "more tokens are masked than `take_masked` has room for: raise its `room`")
     order = mask.flatten().byte().argsort(descending=True, stable=True)[:rows]  # masked first, then the others
     weight = mask / (len(mask) * mask.sum(dim=1, keepdim=True).clamp(min=1))
-    return Packed(tokens.flatten(0, 1)[order], weight.flatten()[order])
+    features = tokens.flatten(0, 1)[order].where(mask.flatten()[order, None], 0)
+    return Packed(features, weight.flatten()[order])

@@ -20,7 +20,6 @@ SHUFFLED = (
     "the keys of a micro-batch are shuffled among themselves, into other BatchNorm groups than those of the whole batch"
 )
 SINKHORN = "Sinkhorn-Knopp balances the assignments of a micro-batch"
-PADDED = "padding rows of `take_masked` are those of a micro-batch, and BatchNorm in the head counts them"
 TARGETS = {"dino@sinkhorn": SINKHORN, "dinov2@long": SINKHORN, "dinov2_distill": SINKHORN, "dinov2_highres": SINKHORN}
 
 
