@@ -19,11 +19,11 @@ class TakeMasked(Pure):
         m = ⌈room · b · n⌉
 
     A list of v views is packed together, view by view, and b then counts the images of all views. Rows come image by image.
-    Padding rows are 0, as in the authors' buffer: with BatchNorm in a head they count in its statistics, whose numbers are then those of any number of ranks
-    that `room` divides among evenly. With l one value per row, Σ weight · l is the mean over all images, those
-    without a mask included, of each image's mean over its masked tokens: the masked loss of iBOT (arXiv:2111.07832;
-    ibot:main_ibot.py: Σ over masked / max(1, #masked), then mean) and DINOv2 (arXiv:2304.07193;
-    dinov2:dinov2/loss/ibot_patch_loss.py, masks_weight), as `soft_cross_entropy` takes it by its `weights`.
+    Padding rows are 0, as in the authors' buffer; a BatchNorm in the head counts them, and they are the same on any number of ranks.
+    With l one value per row, Σ weight · l is the mean over all images, those without a mask included, of each image's mean over
+    its masked tokens: the masked loss of iBOT (arXiv:2111.07832; ibot:main_ibot.py: Σ over masked / max(1, #masked), then mean)
+    and DINOv2 (arXiv:2304.07193; dinov2:dinov2/loss/ibot_patch_loss.py, masks_weight), as `soft_cross_entropy` takes it by its
+    `weights`.
     tokens (b n d), mask (b n), or lists of them -> features (m d), weight (m).
     Differs: DINOv2 works the padding out from the ratios of each batch's masks; here `room` is the same at every step.
     """

@@ -54,3 +54,12 @@ def test_the_number_of_rows_does_not_depend_on_the_mask() -> None:
 def test_too_little_room_is_an_error_not_a_loss_of_rows() -> None:
     with pytest.raises(RuntimeError, match="raise its `room`"):
         take_masked(tokens=torch.randn(3, 4, 2), mask=MASK, room=0.1)
+
+
+def test_padding_rows_are_zero_and_give_no_gradient() -> None:
+    tokens, mask = torch.randn(2, 4, 3, requires_grad=True), torch.tensor([[True, False, False, True], [False] * 4])
+    features, weight = take_masked(tokens, mask, room=0.5)
+    assert torch.equal(features[:2], tokens[0, [0, 3]]) and weight[:2].all()
+    assert not features[2:].any() and not weight[2:].any()
+    features.sum().backward()
+    assert torch.equal(tokens.grad.sum(dim=2) != 0, mask)
