@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphssl.views.escape import dot as text
-from graphssl.views.heat import colour, ink
+from graphssl.views.palette import HUES, INKS, SIGNS, colour, ink
 from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES, SIGNS
 
 _SHAPES = {"state": "cylinder", "total": "circle", "pure": "box"}
 _STYLES = {"gradient": "solid", "data": "dashed", "write": "dashed", "ema": "dotted", "copy": "dotted", "share": "bold"}
-
-_INKS = {"bright": "#111111", "dim": "#ffffff"}
 
 
 def dot(scene: Scene) -> str:
@@ -29,7 +26,7 @@ def _lines(scene: Scene) -> Iterator[str]:
         hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
         style = ', style="filled"' if shape != "box" else ", peripheries=2" if box.kind == "block" else ""
         frame = f'color="{SIGNS[box.mark][1]}", penwidth=3' if box.mark else f'color="{hue}"'
-        fill = f'"{hue}29"' if box.heat is None else f'"{colour(box.heat)}", fontcolor="{_INKS[ink(box.heat)]}"'
+        fill = f'"{hue}29"' if box.heat is None else f'"{colour(box.heat)}", fontcolor="{INKS[ink(box.heat)]}"'
         look = f"shape={shape}{style}, {frame}, fillcolor={fill}"
         yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"
     for arrow in scene.edges:

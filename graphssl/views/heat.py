@@ -8,28 +8,6 @@ from dataclasses import replace
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.scene import Arrow, Badge, Box, Number, Scene
 
-VIRIDIS = ("#440154", "#472c7a", "#3b518b", "#2c718e", "#21908d", "#27ad81", "#5cc863", "#aadc32", "#fde725")
-"""Nine even steps of viridis: rising in lightness, told apart by colour-blind readers and in grey."""
-
-
-def colour(heat: float) -> str:
-    """The colour of a place between 0 and 1 on the scale."""
-    at = min(1.0, max(0.0, heat)) * (len(VIRIDIS) - 1)
-    i = min(int(at), len(VIRIDIS) - 2)
-    low, high = (_channels(VIRIDIS[j]) for j in (i, i + 1))
-    return "#" + "".join(f"{round(a + (b - a) * (at - i)):02x}" for a, b in zip(low, high, strict=True))
-
-
-def ink(heat: float) -> str:
-    """`bright` where dark text is the better readable on that colour, `dim` where white is (WCAG 2, contrast)."""
-    linear = [c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour(heat))]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "bright" if (light + 0.05) ** 2 > 0.05 * 1.05 else "dim"
-
-
-def _channels(hexadecimal: str) -> list[int]:
-    return [int(hexadecimal[i : i + 2], 16) for i in (1, 3, 5)]
-
 
 def short(value: float) -> str:
     """A measured value in three digits."""

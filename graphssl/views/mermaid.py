@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from graphssl.views.escape import mermaid as text
 from graphssl.views.escape import mermaid_title
-from graphssl.views.heat import colour, ink
+from graphssl.views.palette import HUES, INKS, SIGNS, colour, ink
 from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES, SIGNS
 
 _SHAPES = {
     "state": ("[(", ")]"),
@@ -60,9 +59,9 @@ def _lines(scene: Scene) -> Iterator[str]:
             yield f"  class {','.join(marked)} {mark}"
     for lane, _ in scene.lanes:
         yield f"  classDef {lane} fill:{HUES[lane]}29,stroke:{HUES[lane]}"
-    for box in (box for box in scene.boxes if box.heat is not None):
-        text_colour = "#111111" if ink(box.heat or 0) == "bright" else "#ffffff"
-        yield f"  style {ids[box.name]} fill:{colour(box.heat or 0)},color:{text_colour}"
+    for box in scene.boxes:
+        if box.heat is not None:
+            yield f"  style {ids[box.name]} fill:{colour(box.heat)},color:{INKS[ink(box.heat)]}"
     for i, arrow in enumerate(scene.edges):
         if arrow.heat is not None:
             yield f"  linkStyle {i} stroke-width:{1 + 4 * arrow.heat:.2g}px"

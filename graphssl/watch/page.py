@@ -8,7 +8,8 @@ from importlib.resources import files as resources
 from typing import Any
 
 from graphssl.views.escape import xml
-from graphssl.views.heat import VIRIDIS, receiver
+from graphssl.views.heat import receiver
+from graphssl.views.palette import VIRIDIS
 from graphssl.views.run import KNOWN
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg

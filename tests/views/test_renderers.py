@@ -20,8 +20,9 @@ import graphssl
 from graphssl.views import FORMATS, SUFFIXES, render
 from graphssl.views.dot import dot
 from graphssl.views.mermaid import mermaid
+from graphssl.views.palette import FONTS
 from graphssl.views.png import FONT, FONT_FILES, png
-from graphssl.views.svg import FONTS, svg
+from graphssl.views.svg import svg
 
 TEXTS = sorted(set(FORMATS) - {"png"})
 SVG = "{http://www.w3.org/2000/svg}"

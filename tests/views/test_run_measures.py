@@ -18,9 +18,10 @@ from test_scene import MOCO, drawn
 from graphssl.bundled import method_files
 from graphssl.cli import main
 from graphssl.views import FORMATS
-from graphssl.views.heat import colour, heated, ink
+from graphssl.views.heat import heated
 from graphssl.views.layout import layout
 from graphssl.views.measures import Measure, Measures
+from graphssl.views.palette import colour, ink
 from graphssl.views.run import MOST, gathered, measures_of, thinned
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg

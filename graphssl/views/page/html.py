@@ -12,7 +12,7 @@ from pathlib import Path
 from graphssl.views.escape import xml
 from graphssl.views.page.payload import payload, script_json
 from graphssl.views.page.sheets import Sheet
-from graphssl.views.svg import rules
+from graphssl.views.style import rules
 
 _SCRIPTS = ("model.js", "canvas.js", "panel.js", "measures.js", "page.js")
 
