@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from graphssl.views.describe import packed
-from graphssl.views.scene import Arrow, Badge, Box, Number, Scene, legend_of
+from graphssl.views.scene import Arrow, Badge, Box, Number, Scene, gravest, legend_of
 
 _EVERY_COMBINATION = 3
 """Up to this many blocks, a page holds a drawing for every choice of those that are collapsed."""
@@ -68,10 +68,7 @@ def _marks(members: Sequence[Box]) -> tuple[str, tuple[str, ...]]:
     """The mark that all nodes share, the graver of two findings, or `changed`; and what the marks are about."""
     marks = {box.mark for box in members}
     notes = tuple(f"{box.name}: {note}" for box in members if box.mark for note in box.notes or (box.mark,))
-    for grave in ("error", "warning"):
-        if grave in marks:
-            return grave, notes
-    return (marks.pop() if len(marks) == 1 else "changed"), notes
+    return gravest(marks) or (marks.pop() if len(marks) == 1 else "changed"), notes
 
 
 def _badges(members: Sequence[Box]) -> tuple[Badge, ...]:

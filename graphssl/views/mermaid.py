@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from graphssl.views.escape import mermaid as text
 from graphssl.views.escape import mermaid_title
 from graphssl.views.palette import HUES, INKS, SIGNS, colour, ink
+from graphssl.views.plain import name_and_lines
 from graphssl.views.scene import Arrow, Box, Scene
 
 _SHAPES = {
@@ -68,9 +69,8 @@ def _lines(scene: Scene) -> Iterator[str]:
 
 
 def _label(box: Box) -> str:
-    badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
-    name = f"{SIGNS[box.mark][0]} {box.name}" if box.mark else box.name
-    return "<br/>".join([f"<b>{text(name)}</b>", *map(text, (*box.lines, *badges))])
+    name, *lines = map(text, name_and_lines(box))
+    return "<br/>".join([f"<b>{name}</b>", *lines])
 
 
 def _words(arrow: Arrow) -> str:

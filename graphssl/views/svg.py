@@ -12,7 +12,7 @@ from graphssl.views.figure import Label, Layout, Path, Placed, Spark, Stroke, Sw
 from graphssl.views.layout import layout
 from graphssl.views.measure import LINE, SPARK, text_width
 from graphssl.views.palette import SIGNS, STAR, VIRIDIS, colour, ink
-from graphssl.views.scene import Arrow, Box, Scene
+from graphssl.views.scene import Arrow, Box, Scene, gravest
 from graphssl.views.style import hot, style
 
 
@@ -110,10 +110,7 @@ def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
 
 def _together(marks: set[str]) -> str:
     """The mark of a line that carries several edges: a finding's, else what holds for all; where some come and some go, it changed."""
-    for mark in ("error", "warning"):
-        if mark in marks:
-            return mark
-    return "" if "" in marks else marks.pop() if len(marks) == 1 else "changed"
+    return gravest(marks) or ("" if "" in marks else marks.pop() if len(marks) == 1 else "changed")
 
 
 def _said(arrow: Arrow) -> str:
