@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -279,23 +279,9 @@ def test_a_slider_colours_nodes_by_measurement(opened: Open) -> None:
     assert "effective rank" in page.text().lower() and "\t1" in page.text("#panel section:has(h3:text-is('Measured'))")
 
 
-def test_a_live_page_takes_new_measurements(opened: Open) -> None:
-    page = opened(html("byol", [one()], live=True))
+def test_script_of_others_does_not_run(opened: Open) -> None:
+    page = opened(html("byol", [one()]))
     assert not page.page.locator("#measures").is_visible()
-    give = "all => window.graphssl.setMeasures(all)"
-    assert page.page.evaluate(give, json.loads(json.dumps(asdict(rank(1.0, 2.0)))))
-    assert page.node("f").locator(".value").text_content() == "2"
-    page.page.evaluate(give, json.loads(json.dumps(asdict(rank(1.0, 2.0, 7.0)))))
-    assert page.node("f").locator(".value").text_content() == "7"  # follows the newest step
-    assert page.page.evaluate("() => window.graphssl.setMeasures(null)") and not page.having("measured")
-
-
-def test_more_script_of_the_program_runs_and_more_script_of_others_does_not(opened: Open) -> None:
-    text = html(
-        "byol", [one()], extra_script="window.graphssl.extra.hidden = false;", extra_style="#extra {height: 9px}"
-    )
-    page = opened(text)
-    assert page.box("#extra")["height"] >= 9
     page.page.evaluate(
         "() => document.body.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))"
     )
