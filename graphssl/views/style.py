@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphssl.views.measure import LINE, NAME, SMALL
-from graphssl.views.palette import FONTS, HUES, INKS, SIGNS
+from graphssl.views.palette import FONTS, HUES, INKS, SIGNS, VIRIDIS
 
 _LIGHT = {"ground": "#ffffff", "text": "#1f2328", "soft": "#59636e", "line": "#1f2328", "quiet": "#6e7781"}
 _DARK = {"ground": "#0d1117", "text": "#e6edf3", "soft": "#9198a1", "line": "#e6edf3", "quiet": "#9198a1"}
@@ -54,9 +54,16 @@ def rules() -> tuple[list[str], list[str], list[str]]:
     return rules, _colours(_LIGHT, 0), _colours(_DARK, 1)
 
 
+def variables() -> str:
+    """The colours of lanes and marks and the colour scale, as properties that a page's own rules can use."""
+    marks = {mark: shade for mark, (_, shade, _) in SIGNS.items()}
+    named = {**HUES, **marks, "viridis": ", ".join(VIRIDIS)}
+    return f":root {{ {' '.join(f'--{name}: {value};' for name, value in named.items())} }}"
+
+
 def hot() -> str:
     """Rules for boxes that a measure colours: the colour is opaque and the text fits it, in light and dark alike."""
-    rules = [".graphssl .hot .body { fill-opacity: 1; }"]
+    rules = [".graphssl .node.hot .body { fill-opacity: 1; }"]
     for tone, text in INKS.items():
         rules.append(f".graphssl .hot.{tone} text {{ fill: {text}; }}")
         rules.append(f".graphssl .hot.{tone} .mark {{ fill: {text}; fill-opacity: 0.16; }}")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from importlib.resources import files as resources
 from typing import Any
 
 from graphssl.views.escape import xml
 from graphssl.views.heat import receiver
-from graphssl.views.palette import VIRIDIS
+from graphssl.views.page.parts import filled, part, script, script_json, style
 from graphssl.views.run import KNOWN
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg
@@ -23,23 +21,18 @@ def page(files: RunFiles, nonce: str) -> str:
         "nonce": nonce,
         "title": xml(str(facts["title"] or files.path.name)),
         "run": xml(str(files.path)),
-        "style": _asset("page.css"),
-        "script": _asset("page.js"),
-        "facts": json.dumps({**facts, **LOOK}).replace("<", "\\u003c"),
+        "style": style(__package__, "page.css"),
+        "script": script(__package__, "chart.js", "page.js"),
+        "facts": script_json({**facts, "measures": MEASURES}),
         "drawing": picture.replace("<style>", f'<style nonce="{nonce}">'),
     }
-    head, *rest = _asset("page.html").split("{{")
-    filled = (parts[name] + text for name, _, text in (piece.partition("}}") for piece in rest))
-    return head + "".join(filled)
+    return filled(part(__package__, "page.html"), parts)
 
 
-LOOK: dict[str, Any] = {
-    "colours": VIRIDIS,
-    "measures": [
-        dict(zip(("name", "title", "unit", "doc", "low", "high", "good", "scale"), entry, strict=True))
-        for entry in KNOWN
-    ],
-}
+MEASURES = [
+    dict(zip(("name", "title", "unit", "doc", "low", "high", "good", "scale"), entry, strict=True)) for entry in KNOWN
+]
+"""What there is to know of each measure."""
 
 
 @lru_cache(maxsize=4)
@@ -70,7 +63,3 @@ def _receivers(found: Scene) -> dict[int, str]:
         if arrow.kind == "gradient" and not arrow.stops
     }
     return {i: name for i, name in back.items() if name}
-
-
-def _asset(name: str) -> str:
-    return (resources("graphssl.watch") / name).read_text(encoding="utf-8")

@@ -270,7 +270,7 @@ def test_a_slider_colours_nodes_by_measurement(opened: Open) -> None:
     assert page.node("f").locator(".value").text_content() == "9.5"
     page.page.locator("#step").focus()
     page.press("ArrowLeft")
-    assert page.node("f").locator(".value").count() == 0 and "measured" not in page.node("f").get_attribute("class")
+    assert page.node("f").locator(".value").count() == 0 and "hot" not in page.node("f").get_attribute("class")
     page.press("Home")
     assert page.text("#step-text") == "step 0"
     assert body(page, "f") != high and body(page, "g") == high and body(page, "q") == plain

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 from graphssl.views.escape import xml
-from graphssl.views.page.payload import payload, script_json
+from graphssl.views.page.parts import filled, part, script, script_json, style
+from graphssl.views.page.payload import payload
 from graphssl.views.page.sheets import Sheet
 from graphssl.views.style import rules
 
@@ -23,38 +21,27 @@ def html(title: str, sheets: Sequence[Sheet], *, mode: str = "method") -> str:
     mode: `method`, with a switch between sheets, or `diff`, of the three sheets `before`, `after` and `both`.
     """
     data, figures = payload(title, sheets, mode)
-    script = _script()
+    code = script(__package__, *_SCRIPTS)
     parts = {
-        "policy": _policy(script),
+        "policy": _policy(code),
         "title": xml(title),
-        "style": _part("page.css"),
+        "style": style(__package__, "page.css"),
         "drawing_style": _drawing_style(),
         "first": figures[0] if figures else "",
         "figures": "\n".join(f'<template class="figure">{figure}</template>' for figure in figures[1:]),
         "payload": script_json(data),
-        "script": script,
+        "script": code,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+    return filled(part(__package__, "page.html"), parts)
 
 
-def _policy(script: str) -> str:
+def _policy(code: str) -> str:
     """What the page may load: nothing but this script."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-@cache
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8").strip()
-
-
-def _script() -> str:
-    """All our scripts as one, with nothing of theirs visible to others."""
-    body = "\n\n".join(_part(name) for name in _SCRIPTS)
-    return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
 def _drawing_style() -> str:

@@ -27,15 +27,13 @@ function colour() {
   $("scale-high").textContent = short(measure.high) + unit;
   $("scale-good").textContent = measure.good ? `${measure.good} is healthy` : "";
   $("measure-doc").textContent = measure.doc;
-  const values = Object.fromEntries(Object.entries(measure.values).map(([name, list]) => [name, list[meter.step]]));
-  for (const pane of panes) paint(pane, values, placeOn(measure), measure.unit);
+  for (const pane of panes) {
+    for (const [name, node] of pane.nodes) warm(node, valueNow(measure, name), placeOn(measure), measure.unit);
+  }
 }
 
-/** Where a value lies on a measure's colour scale, 0 to 1. */
-function placeOn({ low, high, scale }) {
-  const bent = scale === "log" ? (value) => Math.log10(Math.max(value, low)) : (value) => value;
-  return (value) => (bent(value) - bent(low)) / (bent(high) - bent(low) || 1);
-}
+/** What a measure is of a node at the chosen step, or nothing. */
+const valueNow = (measure, name) => (Object.hasOwn(measure.values, name) ? measure.values[name][meter.step] : null);
 
 /** The open panel with present values; what was scrolled stays. */
 function refresh() {

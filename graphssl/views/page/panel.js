@@ -51,9 +51,8 @@ function notes(pane, box) {
 function measured(sheet, box) {
   const all = sheet.measures?.measures.filter((measure) => Object.hasOwn(measure.values, box.name)) ?? [];
   const rows = all.map((measure) => {
-    const values = measure.values[box.name];
-    const value = values[Math.min(meter.step, values.length - 1)];
-    const words = typeof value === "number" ? `${short(value)} ${measure.unit}`.trim() : "not measured";
+    const value = valueNow(measure, box.name);
+    const words = isMeasured(value) ? `${short(value)} ${measure.unit}`.trim() : "not measured";
     return make("tr", { title: measure.doc }, make("th", { scope: "row" }, measure.title), make("td", {}, words));
   });
   return section("Measured", rows.length ? make("table", {}, make("tbody", {}, ...rows)) : null);

@@ -90,12 +90,6 @@ def payload(title: str, sheets: Sequence[Sheet], mode: str) -> tuple[dict[str, A
     return _plain(data), found.figures.items
 
 
-def script_json(data: Any) -> str:
-    """JSON that can stand in an HTML script element: nothing in it can end the element or begin another."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"})
-
-
 def _box(box: Box, loss: bool) -> dict[str, Any]:
     badges = [badge.text for badge in box.badges]
     plain = {key: value for key, value in vars(box).items() if key not in ("inputs", "stops_gradient", "lines")}
