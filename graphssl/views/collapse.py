@@ -40,6 +40,11 @@ def collapsed(scene: Scene, groups: Collection[str]) -> Scene:
     return replace(scene, boxes=boxes, edges=edges, lanes=lanes, legend=legend_of(boxes, edges))
 
 
+def origin(edge: Arrow, groups: Collection[str]) -> str:
+    """The node that an edge comes from where `groups` are collapsed; the port of a block begins with it."""
+    return edge.port.partition(" ")[0] if edge.source in groups else edge.source
+
+
 def _block(name: str, members: Sequence[Box]) -> Box:
     """The box of a block: how many nodes it has and their ops; it stands in the lane that most of them stand in."""
     lanes = Counter(box.lane for box in reversed(members))

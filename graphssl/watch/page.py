@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from graphssl.views.escape import xml
-from graphssl.views.heat import receiver
+from graphssl.views.heat import receivers
 from graphssl.views.page.parts import filled, part, script, script_json, style
 from graphssl.views.run import KNOWN
 from graphssl.views.scene import Scene
@@ -57,9 +57,5 @@ def drawing(text: str) -> tuple[str, dict[str, Any]]:
 def _receivers(found: Scene) -> dict[int, str]:
     """By the index of an edge that carries gradient: the module whose weights that gradient reaches first."""
     trained = {box.name for box in found.boxes if box.kind in ("module", "link") and box.lane == "student"}
-    back = {
-        i: receiver(arrow.source, found, trained)
-        for i, arrow in enumerate(found.edges)
-        if arrow.kind == "gradient" and not arrow.stops
-    }
-    return {i: name for i, name in back.items() if name}
+    back = receivers(found, trained)
+    return {i: back[a.source] for i, a in enumerate(found.edges) if a.kind == "gradient" and a.source in back}

@@ -15,6 +15,7 @@ import pytest
 import graphssl
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.page import Sheet, html, sheet, sheets
+from graphssl.views.run import gathered
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
@@ -277,6 +278,39 @@ def test_a_slider_colours_nodes_by_measurement(opened: Open) -> None:
     assert page.node("f").locator(".value").text_content() == "1"
     page.node("f").click()
     assert "effective rank" in page.text().lower() and "\t1" in page.text("#panel section:has(h3:text-is('Measured'))")
+
+
+@pytest.mark.parametrize("folded", [(), ("h",)], ids=["expanded", "collapsed"])
+def test_edges_are_as_wide_as_in_the_picture_of_the_run(opened: Open, folded: tuple[str, ...]) -> None:
+    steps = [(1, {"f": 0.1, "h/first": 1.0, "h/last": 100.0}), (2, {"f": 10.0, "h/first": 0.1, "h/last": 0.1})]
+    measures = gathered((step, {name: {"grad_norm": norm} for name, norm in norms.items()}) for step, norms in steps)
+    page = opened(graphssl.draw(BLOCKS, folded, measures=measures).as_("html"))
+    for key, step in (("End", 2), ("Home", 1)):
+        page.page.locator("#step").focus()
+        page.press(key)
+        drawn = graphssl.draw(BLOCKS, folded, measures=measures, measure="grad_norm", step=step)
+        expected = widths_of_the_picture(drawn.as_("svg"))
+        assert len(set(expected.values())) > 1
+        assert widths(page) == pytest.approx(expected, abs=0.051)  # the file has one digit
+    assert "thicker" in page.text("#measure-doc")
+
+
+def widths(page: Any) -> dict[str, float]:
+    """The width of each edge that carries gradient, by its ends."""
+    found = page.page.locator("g[data-edges]:has(.edge.gradient)").evaluate_all(
+        "all => all.map(g => [g.querySelector('title').textContent, getComputedStyle(g.querySelector('.edge')).strokeWidth])"
+    )
+    return {title.partition(":")[0]: float(width.removesuffix("px")) for title, width in found}
+
+
+def widths_of_the_picture(text: str) -> dict[str, float]:
+    tag = "{http://www.w3.org/2000/svg}"
+    strokes = [group for group in ElementTree.fromstring(text).iter(f"{tag}g") if group.get("data-edges")]
+    lines = {
+        str(g.findtext(f"{tag}title")).partition(":")[0]: g.find(f"{tag}path[@class='edge gradient']") for g in strokes
+    }
+    styles = {ends: line.get("style", "") for ends, line in lines.items() if line is not None}
+    return {ends: float(style.removeprefix("stroke-width: ")) for ends, style in styles.items()}
 
 
 def test_script_of_others_does_not_run(opened: Open) -> None:

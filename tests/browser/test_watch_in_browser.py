@@ -81,7 +81,8 @@ def test_a_step_appears_in_curves_and_graph_as_it_is_logged(page: Any, run: Path
     assert page.locator('#graph [data-node="f"] .body').first.get_attribute("style") != before
     assert page.locator('[data-panel="curve:loss"] h3 b').text_content() == "0.5714"
     page.locator("#step").fill("0")
-    assert chip.text_content() == "0.1" and page.locator("#step-value").text_content() == "1"
+    waits(page, "document.querySelector('#step-value').textContent === '1'")
+    assert chip.text_content() == "0.1"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -22,6 +22,8 @@ from test_scene import BROKEN, MOCO
 import graphssl
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.page import Sheet, html, sheet, sheets
+from graphssl.views.run import gathered
+from graphssl.views.scene import TOTAL
 
 
 def one(text: str) -> Sheet:
@@ -122,6 +124,19 @@ def test_there_is_a_drawing_for_each_choice_of_blocks() -> None:
     data = payload(graphssl.draw(BLOCKS).as_("html"))
     all_folded = [data["boxes"][i] for i in data["sheets"][0]["drawings"][-1]["boxes"]]
     assert [box["name"] for box in all_folded if box["loss"]] == ["loss"]
+
+
+def test_edges_know_the_node_they_come_from_and_the_sheet_whose_gradient_that_is() -> None:
+    measures = gathered([(1, {name: {"grad_norm": 1.0} for name in ("f", "h/first", "h/last")})])
+    data = payload(graphssl.draw(BLOCKS, measures=measures).as_("html"))
+    sheet = data["sheets"][0]
+    assert sheet["receivers"] == {name: name for name in ("f", "h/first", "h/last")} | {
+        "loss/near": "h/last", "loss/far": "h/last", TOTAL: "h/last",
+    }  # fmt: skip
+    for drawing in sheet["drawings"]:
+        edges = [data["edges"][i] for i in drawing["edges"]]
+        into_losses = [edge for edge in edges if edge["kind"] == "gradient" and edge["target"].startswith("loss")]
+        assert {edge["origin"] for edge in into_losses} == {"h/last"}
 
 
 def test_a_page_asks_for_nothing_and_runs_nothing_but_its_own_script() -> None:

@@ -1,4 +1,4 @@
-// Measurements: which one colours the nodes, and at which step.
+// Measurements: which one colours the nodes, and at which step; edges show the gradient's norm.
 
 const meter = { name: null, step: null };
 
@@ -26,9 +26,11 @@ function colour() {
   $("scale-low").textContent = short(measure.low) + unit;
   $("scale-high").textContent = short(measure.high) + unit;
   $("scale-good").textContent = measure.good ? `${measure.good} is healthy` : "";
-  $("measure-doc").textContent = measure.doc;
+  const norms = measures.find((each) => each.name === "grad_norm");
+  $("measure-doc").textContent = [measure.doc, norms && THICKER].filter(Boolean).join(". ");
   for (const pane of panes) {
     for (const [name, node] of pane.nodes) warm(node, valueNow(measure, name), placeOn(measure), measure.unit);
+    if (norms) thicken(pane.svg, (i) => valueNow(norms, state.sheet.receivers[pane.drawing.edges[i].origin]), placeOn(norms));
   }
 }
 
