@@ -16,27 +16,21 @@ import graphssl
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.page import Sheet, html, sheet, sheets
 from graphssl.views.run import gathered
+from tests.views.small_methods import HEAD
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
 
-BLOCKS = """
+BLOCKS = f"""
 graphssl: 1
 name: blocks
-blocks:
-  head:
-    inputs: [x]
-    nodes:
-      first: {op: projector, in: x, dims: [512, 128]}
-      last: {op: predictor, in: first, dims: [128, 128]}
-    out: last
-nodes:
-  v: {op: augment, steps: {flip: {p: 0.5}}, size: 32, count: 2}
-  f: {op: encoder, in: v, arch: resnet18}
-  h: {block: head, in: f}
-  ft: {op: ema, of: f, in: v, momentum: 0.99}
-  ht: {op: ema, of: h/first, in: ft, momentum: 0.99}
-  loss: {op: cosine_loss, in: {prediction: h, target: ht}}
+{HEAD}nodes:
+  v: {{op: augment, steps: {{flip: {{p: 0.5}}}}, size: 32, count: 2}}
+  f: {{op: encoder, in: v, arch: resnet18}}
+  h: {{block: head, in: f}}
+  ft: {{op: ema, of: f, in: v, momentum: 0.99}}
+  ht: {{op: ema, of: h/first, in: ft, momentum: 0.99}}
+  loss: {{op: cosine_loss, in: {{prediction: h, target: ht}}}}
 represent: f
 """
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_collapse import BLOCKS
+from small_methods import BLOCKS, BROKEN, MOCO
 from test_renderers import HOSTILE, hostile
-from test_scene import BROKEN, MOCO
 
 import graphssl
 from graphssl.views.measures import Measure, Measures

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import resvg_py
 from PIL import Image
-from test_scene import BROKEN, MOCO, SIAMESE, drawn
+from small_methods import BROKEN, MOCO, SIAMESE, drawn
 
 import graphssl
 from graphssl.views import FORMATS, SUFFIXES, render

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from drawing_geometry import faults
+from small_methods import MOCO, drawn
 from test_renderers import parts
-from test_scene import MOCO, drawn
 
 from graphssl.bundled import method_files
 from graphssl.cli import main
