@@ -23,16 +23,10 @@ def page(files: RunFiles, nonce: str) -> str:
         "run": xml(str(files.path)),
         "style": style(__package__, "page.css"),
         "script": script(__package__, "chart.js", "page.js"),
-        "facts": script_json({**facts, "measures": MEASURES}),
+        "facts": script_json({**facts, "measures": [quantity._asdict() for quantity in KNOWN]}),
         "drawing": picture.replace("<style>", f'<style nonce="{nonce}">'),
     }
     return filled(part(__package__, "page.html"), parts)
-
-
-MEASURES = [
-    dict(zip(("name", "title", "unit", "doc", "low", "high", "good", "scale"), entry, strict=True)) for entry in KNOWN
-]
-"""What there is to know of each measure."""
 
 
 @lru_cache(maxsize=4)

@@ -21,18 +21,19 @@ from tests.views.small_methods import HEAD
 pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
 
-BLOCKS = f"""
+BLOCKS = """
 graphssl: 1
 name: blocks
-{HEAD}nodes:
-  v: {{op: augment, steps: {{flip: {{p: 0.5}}}}, size: 32, count: 2}}
-  f: {{op: encoder, in: v, arch: resnet18}}
-  h: {{block: head, in: f}}
-  ft: {{op: ema, of: f, in: v, momentum: 0.99}}
-  ht: {{op: ema, of: h/first, in: ft, momentum: 0.99}}
-  loss: {{op: cosine_loss, in: {{prediction: h, target: ht}}}}
+HEAD
+nodes:
+  v: {op: augment, steps: {flip: {p: 0.5}}, size: 32, count: 2}
+  f: {op: encoder, in: v, arch: resnet18}
+  h: {block: head, in: f}
+  ft: {op: ema, of: f, in: v, momentum: 0.99}
+  ht: {op: ema, of: h/first, in: ft, momentum: 0.99}
+  loss: {op: cosine_loss, in: {prediction: h, target: ht}}
 represent: f
-"""
+""".replace("HEAD\n", HEAD)
 
 EVIL = "</script><img src=x onerror=alert(1)><script>alert(2)</script> & \u2028 \u202e {{payload}}"
 

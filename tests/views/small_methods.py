@@ -64,30 +64,31 @@ blocks:
     out: last
 """
 
-BLOCKS = f"""
+BLOCKS = """
 graphssl: 1
 name: blocks
-{HEAD}  target:
+HEAD
+  target:
     inputs: [x]
     nodes:
-      e: {{op: ema, of: f, in: x, momentum: 0.99}}
-      g: {{op: ema, of: h/first, in: e, momentum: 0.9}}
+      e: {op: ema, of: f, in: x, momentum: 0.99}
+      g: {op: ema, of: h/first, in: e, momentum: 0.9}
     out: g
   ends:
     inputs: [a, b]
     nodes:
-      near: {{op: cosine_loss, in: {{prediction: a, target: b}}, weight: 2}}
-      far: {{op: vicreg_loss, in: a}}
+      near: {op: cosine_loss, in: {prediction: a, target: b}, weight: 2}
+      far: {op: vicreg_loss, in: a}
     out: near
 nodes:
-  v: {{op: augment, steps: {{flip: {{p: 0.5}}}}, size: 32, count: 2}}
-  f: {{op: encoder, in: v, arch: resnet18}}
-  h: {{block: head, in: f}}
-  t: {{block: target, in: v}}
-  loss: {{block: ends, in: {{a: h, b: t}}}}
+  v: {op: augment, steps: {flip: {p: 0.5}}, size: 32, count: 2}
+  f: {op: encoder, in: v, arch: resnet18}
+  h: {block: head, in: f}
+  t: {block: target, in: v}
+  loss: {block: ends, in: {a: h, b: t}}
 represent: h/first
-monitors: {{one: loss/near, two: loss/far}}
-"""
+monitors: {one: loss/near, two: loss/far}
+""".replace("HEAD\n", HEAD)
 
 
 def drawn(text: str) -> Scene:
