@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from graphssl.ir.graph import Graph
 from graphssl.views.escape import xml
 from graphssl.views.heat import receivers
 from graphssl.views.page.parts import filled, part, script, script_json, style
@@ -44,12 +45,13 @@ def drawing(text: str) -> tuple[str, dict[str, Any]]:
         "title": graph.title,
         "losses": [node.name for node in graph.losses()],
         "monitors": [name for name, _ in graph.monitors],
-        "receivers": _receivers(found),
+        "receivers": _receivers(graph, found),
     }
 
 
-def _receivers(found: Scene) -> dict[int, str]:
-    """By the index of an edge that carries gradient: the module whose weights that gradient reaches first."""
+def _receivers(graph: Graph, found: Scene) -> dict[int, str]:
+    """By the index of an edge that carries gradient: the node whose weights that gradient reaches first."""
     trained = {box.name for box in found.boxes if box.kind in ("module", "link") and box.lane == "student"}
+    trained |= {node.name for node in graph if node.op.observer}
     back = receivers(found, trained)
     return {i: back[a.source] for i, a in enumerate(found.edges) if a.kind == "gradient" and a.source in back}

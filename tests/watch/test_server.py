@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import graphssl
 from graphssl.watch import server as module
 from graphssl.watch.events import Pace
 from graphssl.watch.folder import RunFiles
@@ -269,6 +270,17 @@ def test_a_long_history_is_thinned_and_new_lines_are_not(
     for step in (2001, 2002):
         append(run, {"step": step, "loss": 1.0})
         assert viewer.lines() == [{"step": step, "loss": 1.0}]
+
+
+def test_gradient_arrives_at_what_has_weights_first() -> None:
+    from graphssl.watch.page import drawing
+
+    probed = METHOD.replace(
+        "represent", "  y: {op: label}\n  probe: {op: linear_probe, in: {features: f, label: y}, classes: 9}\nrepresent"
+    )
+    ends = [(arrow.source, arrow.target) for arrow in graphssl.draw(probed).scene.edges]
+    found = {ends[i]: name for i, name in drawing(probed)[1]["receivers"].items()}
+    assert found == {("f", "loss"): "f", ("loss", "total loss"): "f", ("probe", "total loss"): "probe"}
 
 
 # how the run stands

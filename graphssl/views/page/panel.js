@@ -9,7 +9,7 @@ function prose(text) {
 
 function section(title, ...children) {
   const found = children.filter(Boolean);
-  return found.length ? make("section", {}, make("h3", {}, title), ...found) : null;
+  return found.length ? make("section", {}, make("h3", {}, ...[title].flat()), ...found) : null;
 }
 
 /** The panel's content for a node of a pane. actions: what its buttons do. */
@@ -86,7 +86,8 @@ function yamlLines(detail, title) {
     const number = places[i].slice(places[i].lastIndexOf(":") + 1);
     return [...heading, make("tr", {}, make("th", { scope: "row", title: places[i] }, number), make("td", {}, text))];
   });
-  return section(files.length > 1 ? title : `${title} · ${files[0]}`, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
+  const heading = files.length > 1 ? title : [`${title} · `, make("span", {}, files[0])];
+  return section(heading, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
 }
 
 function ports(list) {
