@@ -32,21 +32,22 @@ class Quantity(NamedTuple):
     scale: str = "linear"
 
 
-KNOWN = (
-    Quantity("std", "feature std", "", "standard deviation of the l2-normalised vectors × √d: 0 collapsed, 1 spread evenly "
+_KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
+    ("std", "feature std", "", "standard deviation of the l2-normalised vectors × √d: 0 collapsed, 1 spread evenly "
      "(SimSiam, arXiv:2011.10566)", 0, 1, "high", "linear"),
-    Quantity("rank", "effective rank", "dimensions", "exp of the entropy of the singular values (RankMe, arXiv:2210.02885)",
+    ("rank", "effective rank", "dimensions", "exp of the entropy of the singular values (RankMe, arXiv:2210.02885)",
      0, None, "high", "linear"),
-    Quantity("rank_share", "effective rank, share", "", "effective rank / the largest possible, min(samples, width)", 0, 1, "high",
+    ("rank_share", "effective rank, share", "", "effective rank / the largest possible, min(samples, width)", 0, 1, "high",
      "linear"),
-    Quantity("grad_norm", "gradient norm", "", "L2 norm of the gradient of a module's parameters, before clipping", 0, None, "",
+    ("grad_norm", "gradient norm", "", "L2 norm of the gradient of a module's parameters, before clipping", 0, None, "",
      "log"),
-    Quantity("ema_distance", "distance of the copy", "", "‖copy − original‖ / ‖original‖ over the parameters", 0, None, "", "linear"),
-    Quantity("age", "age of the queue", "steps", "mean age of the rows that were written; those it began with do not count", 0, None,
+    ("ema_distance", "distance of the copy", "", "‖copy − original‖ / ‖original‖ over the parameters", 0, None, "", "linear"),
+    ("age", "age of the queue", "steps", "mean age of the rows that were written; those it began with do not count", 0, None,
      "low", "linear"),
-    Quantity("filled", "queue filled", "", "share of the queue's rows that were written", 0, 1, "high", "linear"),
-    Quantity("time", "share of forward time", "", "time in a module / time of the forward of all", 0, None, "", "linear"),
+    ("filled", "queue filled", "", "share of the queue's rows that were written", 0, 1, "high", "linear"),
+    ("time", "share of forward time", "", "time in a module / time of the forward of all", 0, None, "", "linear"),
 )  # fmt: skip
+KNOWN = tuple(Quantity(*row) for row in _KNOWN)
 """What there is to know of measures, in the order they are offered."""
 
 
@@ -116,10 +117,8 @@ def gathered(found: Iterable[tuple[int, Nodes]]) -> Measures:
     names = dict.fromkeys(name for _, nodes in rows for values in nodes.values() for name in values)
     known = {quantity.name: quantity for quantity in KNOWN}
     order = [name for name in known if name in names] + sorted(names.keys() - known.keys())
-    return Measures(
-        tuple(step for step, _ in rows),
-        tuple(_measure(known.get(name) or Quantity(name, name), rows) for name in order),
-    )
+    quantities = [known.get(name) or Quantity(name, name) for name in order]
+    return Measures(tuple(step for step, _ in rows), tuple(_measure(quantity, rows) for quantity in quantities))
 
 
 def _measure(quantity: Quantity, rows: list[tuple[int, Nodes]]) -> Measure:

@@ -1,9 +1,5 @@
 // Small charts of numbers over steps.
 
-function words(value) {
-  return value === null || value === undefined ? "–" : short(value, 4);
-}
-
 function ticks(low, high, count) {
   if (!(high > low)) return [low];
   const rough = (high - low) / count;

@@ -52,6 +52,12 @@ function redraw() {
   });
 }
 
+// numbers
+
+function words(value) {
+  return value === null || value === undefined ? "–" : short(value, 4);
+}
+
 // curves of the run
 
 const TITLES = new Map([["lr", "learning rate"], ["knn", "kNN accuracy"], ["images_per_s", "images/s"]]);
