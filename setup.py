@@ -29,7 +29,7 @@ setup(
         "graphssl.graphs": ["*.yaml", "recipes/*.yaml"],
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
-        "graphssl.watch": ["page.html", "page.css", "page.js"],
+        "graphssl.watch": ["*.html", "*.css", "*.js"],
     },
     install_requires=[
         "torch>=2.11",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -57,3 +60,21 @@ def toy_views(method: Any, batch: int = 8, seed: int = 0, dtype: Any = None) -> 
                 made.append(torch.randn(shape, generator=generator).to(dtype or torch.float32))
         views[node.name] = made if values.listed else made[0]
     return views
+
+
+@pytest.fixture
+def without_torch() -> Callable[..., str]:
+    """`without_torch(code, *arguments)`: what a Python of its own prints that runs the code and has not imported torch at its end.
+
+    hash_seed: orders its sets.
+    """
+
+    def run(code: str, *arguments: str, hash_seed: int = 0) -> str:
+        code += "\nimport sys; assert not {'torch', 'torchvision', 'timm'} & sys.modules.keys()"
+        environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONIOENCODING": "utf-8"}
+        words = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from graphssl.cli.failures import UsageError
+from graphssl.cli.saving import saving
 from graphssl.language.diagnostics import GraphError, has_errors, in_reading_order
 from graphssl.pipeline import load
 from graphssl.views.diff import Diff
@@ -26,22 +26,13 @@ def diff(arguments: argparse.Namespace) -> int:
     if not found:
         print(f"{arguments.a} and {arguments.b}: no differences", file=sys.stderr)
     if arguments.out:
-        _draw(found, arguments.out)
+        with saving(arguments.out):
+            found.save(arguments.out)
     elif arguments.format == "json":
         print(found.to_json(), end="")
     else:
         _print(found)
     return int(bool(found) and arguments.exit_code)
-
-
-def _draw(found: Diff, out: str) -> None:
-    try:
-        found.save(out)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {(error.strerror or str(error)).lower()}") from None
-    print(f"wrote {out}", file=sys.stderr)
 
 
 def _print(found: Diff) -> None:

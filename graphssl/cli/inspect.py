@@ -11,6 +11,7 @@ from typing import Any
 
 from graphssl.bundled import method_files, recipe_files
 from graphssl.cli.failures import UsageError
+from graphssl.cli.saving import saving
 from graphssl.language.diagnostics import GraphError, has_errors, render_text
 from graphssl.language.resolve import dump, locate, variants_of
 from graphssl.ops import registry
@@ -147,9 +148,6 @@ def _write(text: str, out: str | None) -> int:
     if out is None:
         print(text, end="")
         return 0
-    try:
-        Path(out).write_text(text)
-    except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {(error.strerror or str(error)).lower()}") from None
-    print(f"wrote {out}", file=sys.stderr)
+    with saving(out):
+        Path(out).write_text(text, encoding="utf-8")
     return 0

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from graphssl.cli.failures import UsageError
+from graphssl.cli.saving import saving
 from graphssl.language.diagnostics import GraphError, render_text
 from graphssl.pipeline import Method, load
 from graphssl.views import Drawing, draw
@@ -21,13 +22,8 @@ def viz(arguments: argparse.Namespace) -> int:
         print(render_text(method.static), file=sys.stderr)
     else:
         method.checked_graph()
-    try:
+    with saving(arguments.out):
         _drawing(method, arguments).save(arguments.out)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"cannot write `{arguments.out}`: {(error.strerror or str(error)).lower()}") from None
-    print(f"wrote {arguments.out}", file=sys.stderr)
     return 0
 
 

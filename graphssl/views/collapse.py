@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from graphssl.views.describe import packed
-from graphssl.views.scene import Arrow, Badge, Box, Number, Scene, legend_of
+from graphssl.views.scene import Arrow, Badge, Box, Number, Scene, gravest, legend_of
 
 _EVERY_COMBINATION = 3
 """Up to this many blocks, a page holds a drawing for every choice of those that are collapsed."""
@@ -40,6 +40,11 @@ def collapsed(scene: Scene, groups: Collection[str]) -> Scene:
     return replace(scene, boxes=boxes, edges=edges, lanes=lanes, legend=legend_of(boxes, edges))
 
 
+def origin(edge: Arrow, groups: Collection[str]) -> str:
+    """The node that an edge comes from where `groups` are collapsed; the port of a block begins with it."""
+    return edge.port.partition(" ")[0] if edge.source in groups else edge.source
+
+
 def _block(name: str, members: Sequence[Box]) -> Box:
     """The box of a block: how many nodes it has and their ops; it stands in the lane that most of them stand in."""
     lanes = Counter(box.lane for box in reversed(members))
@@ -68,10 +73,7 @@ def _marks(members: Sequence[Box]) -> tuple[str, tuple[str, ...]]:
     """The mark that all nodes share, the graver of two findings, or `changed`; and what the marks are about."""
     marks = {box.mark for box in members}
     notes = tuple(f"{box.name}: {note}" for box in members if box.mark for note in box.notes or (box.mark,))
-    for grave in ("error", "warning"):
-        if grave in marks:
-            return grave, notes
-    return (marks.pop() if len(marks) == 1 else "changed"), notes
+    return gravest(marks) or (marks.pop() if len(marks) == 1 else "changed"), notes
 
 
 def _badges(members: Sequence[Box]) -> tuple[Badge, ...]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphssl.views.escape import dot as text
-from graphssl.views.heat import colour, ink
-from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES, SIGNS
+from graphssl.views.palette import HUES, INKS, SIGNS, colour, ink
+from graphssl.views.plain import name_and_lines
+from graphssl.views.scene import Arrow, Scene
 
 _SHAPES = {"state": "cylinder", "total": "circle", "pure": "box"}
 _STYLES = {"gradient": "solid", "data": "dashed", "write": "dashed", "ema": "dotted", "copy": "dotted", "share": "bold"}
-
-_INKS = {"bright": "#111111", "dim": "#ffffff"}
 
 
 def dot(scene: Scene) -> str:
@@ -29,21 +27,15 @@ def _lines(scene: Scene) -> Iterator[str]:
         hue, shape = HUES[box.lane], _SHAPES.get(box.kind, "box")
         style = ', style="filled"' if shape != "box" else ", peripheries=2" if box.kind == "block" else ""
         frame = f'color="{SIGNS[box.mark][1]}", penwidth=3' if box.mark else f'color="{hue}"'
-        fill = f'"{hue}29"' if box.heat is None else f'"{colour(box.heat)}", fontcolor="{_INKS[ink(box.heat)]}"'
+        fill = f'"{hue}29"' if box.heat is None else f'"{colour(box.heat)}", fontcolor="{INKS[ink(box.heat)]}"'
         look = f"shape={shape}{style}, {frame}, fillcolor={fill}"
-        yield f"  {text(box.name)} [label={text(_label(box))}, {look}];"
+        yield f"  {text(box.name)} [label={text(chr(10).join(name_and_lines(box)))}, {look}];"
     for arrow in scene.edges:
         yield f"  {text(arrow.source)} -> {text(arrow.target)} [{', '.join(_attributes(arrow))}];"
     for arrow in scene.edges:
         if arrow.kind == "ema":
             yield f"  {{ rank=same; {text(arrow.source)}; {text(arrow.target)}; }}"
     yield "}"
-
-
-def _label(box: Box) -> str:
-    badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
-    name = f"{SIGNS[box.mark][0]} {box.name}" if box.mark else box.name
-    return "\n".join([name, *box.lines, *badges])
 
 
 def _attributes(arrow: Arrow) -> Iterator[str]:

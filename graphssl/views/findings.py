@@ -8,7 +8,7 @@ from dataclasses import replace
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.diagnostics import Finding
 from graphssl.language.spec import Ref
-from graphssl.views.scene import Arrow, Box, Scene, legend_of
+from graphssl.views.scene import Arrow, Box, Scene, gravest, legend_of
 
 
 def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Scene:
@@ -69,8 +69,7 @@ def _marked_box(graph: Graph, box: Box, findings: Sequence[Finding]) -> Box:
     mine = [finding for finding in findings if _owner(graph, finding) == box.name]
     if not mine:
         return box
-    worst = "error" if any(finding.severity == "error" for finding in mine) else "warning"
-    return replace(box, mark=worst, notes=tuple(map(_words, mine)))
+    return replace(box, mark=gravest([finding.severity for finding in mine]), notes=tuple(map(_words, mine)))
 
 
 def _owner(graph: Graph, finding: Finding) -> str | None:

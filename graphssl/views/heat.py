@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.scene import Arrow, Badge, Box, Number, Scene
-
-VIRIDIS = ("#440154", "#472c7a", "#3b518b", "#2c718e", "#21908d", "#27ad81", "#5cc863", "#aadc32", "#fde725")
-"""Nine even steps of viridis: rising in lightness, told apart by colour-blind readers and in grey."""
-
-
-def colour(heat: float) -> str:
-    """The colour of a place between 0 and 1 on the scale."""
-    at = min(1.0, max(0.0, heat)) * (len(VIRIDIS) - 1)
-    i = min(int(at), len(VIRIDIS) - 2)
-    low, high = (_channels(VIRIDIS[j]) for j in (i, i + 1))
-    return "#" + "".join(f"{round(a + (b - a) * (at - i)):02x}" for a, b in zip(low, high, strict=True))
-
-
-def ink(heat: float) -> str:
-    """`bright` where dark text is the better readable on that colour, `dim` where white is (WCAG 2, contrast)."""
-    linear = [c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour(heat))]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "bright" if (light + 0.05) ** 2 > 0.05 * 1.05 else "dim"
-
-
-def _channels(hexadecimal: str) -> list[int]:
-    return [int(hexadecimal[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 def short(value: float) -> str:
@@ -51,7 +29,9 @@ def heated(scene: Scene, measures: Measures, name: str = "std", step: int | None
     apart = _at(distances, at) if distances else {}
     edges = tuple(_distant(arrow, apart) for arrow in scene.edges)
     if gradients:
-        edges = tuple(_flowing(arrow, scene, gradients, _at(gradients, at)) for arrow in edges)
+        norms = _at(gradients, at)
+        back = receivers(scene, norms)
+        edges = tuple(_flowing(arrow, back.get(arrow.source), gradients, norms) for arrow in edges)
     ends = f"{short(measure.low)} to {short(measure.high)}{f' {measure.unit}' if measure.unit else ''}"
     entry = ("heat", f"{measure.title} at step {measures.steps[at]}, {ends}")
     legend = tuple((kind, _said(kind, text, bool(gradients), bool(apart))) for kind, text in scene.legend)
@@ -79,27 +59,31 @@ def _distant(arrow: Arrow, apart: Mapping[str, float]) -> Arrow:
     return replace(arrow, number=number)
 
 
-def _flowing(arrow: Arrow, scene: Scene, gradients: Measure, found: Mapping[str, float]) -> Arrow:
+def _flowing(arrow: Arrow, module: str | None, gradients: Measure, norms: Mapping[str, float]) -> Arrow:
     """The edge with the gradient norm of the module that its gradient arrives at first."""
-    module = receiver(arrow.source, scene, found) if arrow.kind == "gradient" and not arrow.stops else None
-    if module is None:
+    if module is None or arrow.kind != "gradient":
         return arrow
-    note = f"gradient norm of {module}: {short(found[module])}"
-    return replace(arrow, heat=round(gradients.place(found[module]), 4), notes=(*arrow.notes, note))
+    note = f"gradient norm of {module}: {short(norms[module])}"
+    return replace(arrow, heat=round(gradients.place(norms[module]), 4), notes=(*arrow.notes, note))
 
 
-def receiver(name: str, scene: Scene, found: Container[str]) -> str | None:
-    """The nearest module upstream, `name` itself first, that is among those found: where gradient from there arrives."""
-    modules = {box.name: box.module or box.name for box in scene.boxes}
-    before, seen = [name], {name}
-    while before:
-        now = before.pop(0)
-        if now in modules and modules[now] in found:
-            return modules[now]
-        more = [a.source for a in scene.edges if a.target == now and a.kind == "gradient" and a.source not in seen]
-        seen.update(more)
-        before += more
-    return None
+def receivers(scene: Scene, modules: Container[str]) -> dict[str, str]:
+    """By box, where there is one: the nearest of `modules` that gradient from there arrives at, its own first."""
+    own = {box.name: box.module or box.name for box in scene.boxes}
+    before: dict[str, list[str]] = {}
+    for arrow in scene.edges:
+        if arrow.kind == "gradient":
+            before.setdefault(arrow.target, []).append(arrow.source)
+    found = {name: next((own[n] for n in _upstream(name, before) if own[n] in modules), None) for name in own}
+    return {name: module for name, module in found.items() if module}
+
+
+def _upstream(name: str, before: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """`name` and everything that comes before it, the nearest first."""
+    waiting = [name]
+    for now in waiting:  # which grows
+        yield now
+        waiting += [more for more in dict.fromkeys(before.get(now, ())) if more not in waiting]
 
 
 def _said(kind: str, text: str, gradients: bool, apart: bool) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from graphssl.views.escape import mermaid as text
 from graphssl.views.escape import mermaid_title
-from graphssl.views.heat import colour, ink
+from graphssl.views.palette import HUES, INKS, SIGNS, colour, ink
+from graphssl.views.plain import name_and_lines
 from graphssl.views.scene import Arrow, Box, Scene
-from graphssl.views.svg import HUES, SIGNS
 
 _SHAPES = {
     "state": ("[(", ")]"),
@@ -60,18 +60,17 @@ def _lines(scene: Scene) -> Iterator[str]:
             yield f"  class {','.join(marked)} {mark}"
     for lane, _ in scene.lanes:
         yield f"  classDef {lane} fill:{HUES[lane]}29,stroke:{HUES[lane]}"
-    for box in (box for box in scene.boxes if box.heat is not None):
-        text_colour = "#111111" if ink(box.heat or 0) == "bright" else "#ffffff"
-        yield f"  style {ids[box.name]} fill:{colour(box.heat or 0)},color:{text_colour}"
+    for box in scene.boxes:
+        if box.heat is not None:
+            yield f"  style {ids[box.name]} fill:{colour(box.heat)},color:{INKS[ink(box.heat)]}"
     for i, arrow in enumerate(scene.edges):
         if arrow.heat is not None:
             yield f"  linkStyle {i} stroke-width:{1 + 4 * arrow.heat:.2g}px"
 
 
 def _label(box: Box) -> str:
-    badges = [f"★ {badge.text}" if badge.kind == "represent" else f"({badge.text})" for badge in box.badges]
-    name = f"{SIGNS[box.mark][0]} {box.name}" if box.mark else box.name
-    return "<br/>".join([f"<b>{text(name)}</b>", *map(text, (*box.lines, *badges))])
+    name, *lines = map(text, name_and_lines(box))
+    return "<br/>".join([f"<b>{name}</b>", *lines])
 
 
 def _words(arrow: Arrow) -> str:

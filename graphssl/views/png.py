@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from graphssl.views.palette import FONTS
 from graphssl.views.scene import Scene
-from graphssl.views.svg import FONTS, svg
+from graphssl.views.svg import svg
 
 FONT = "Liberation Sans"
 """As wide as Helvetica; has Latin, Greek, Cyrillic, arrows and mathematical signs."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from math import ceil, floor, isfinite, log10
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from graphssl.views.measures import Measure, Measures
 
@@ -18,7 +18,21 @@ LINE = 4 * 2**20
 
 Nodes = Mapping[str, Mapping[str, float]]
 
-KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
+
+class Quantity(NamedTuple):
+    """What there is to know of a measure before it is measured. high: None for the largest that was measured; the rest as of a Measure."""
+
+    name: str
+    title: str
+    unit: str = ""
+    doc: str = ""
+    low: float = 0
+    high: float | None = None
+    good: str = ""
+    scale: str = "linear"
+
+
+_KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
     ("std", "feature std", "", "standard deviation of the l2-normalised vectors × √d: 0 collapsed, 1 spread evenly "
      "(SimSiam, arXiv:2011.10566)", 0, 1, "high", "linear"),
     ("rank", "effective rank", "dimensions", "exp of the entropy of the singular values (RankMe, arXiv:2210.02885)",
@@ -33,7 +47,8 @@ KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
     ("filled", "queue filled", "", "share of the queue's rows that were written", 0, 1, "high", "linear"),
     ("time", "share of forward time", "", "time in a module / time of the forward of all", 0, None, "", "linear"),
 )  # fmt: skip
-"""Name, title, unit, doc, low, high (None: the largest measured), the good end, scale; in the order they are offered."""
+KNOWN = tuple(Quantity(*row) for row in _KNOWN)
+"""What there is to know of measures, in the order they are offered."""
 
 
 def measures_of(file: Path) -> Measures:
@@ -100,13 +115,14 @@ def gathered(found: Iterable[tuple[int, Nodes]]) -> Measures:
     """Steps and measurements as `Measures`: known measures first, then others by name."""
     rows = thinned(found)
     names = dict.fromkeys(name for _, nodes in rows for values in nodes.values() for name in values)
-    known = {entry[0]: entry for entry in KNOWN}
+    known = {quantity.name: quantity for quantity in KNOWN}
     order = [name for name in known if name in names] + sorted(names.keys() - known.keys())
-    return Measures(tuple(step for step, _ in rows), tuple(_measure(name, known.get(name), rows) for name in order))
+    quantities = [known.get(name) or Quantity(name, name) for name in order]
+    return Measures(tuple(step for step, _ in rows), tuple(_measure(quantity, rows) for quantity in quantities))
 
 
-def _measure(name: str, entry: tuple[Any, ...] | None, rows: list[tuple[int, Nodes]]) -> Measure:
-    _, title, unit, doc, low, high, good, scale = entry or (name, name, "", "", 0, None, "", "linear")
+def _measure(quantity: Quantity, rows: list[tuple[int, Nodes]]) -> Measure:
+    name, title, unit, doc, low, high, good, scale = quantity
     having = dict.fromkeys(node for _, nodes in rows for node, values in nodes.items() if name in values)
     values = {node: tuple(nodes.get(node, {}).get(name) for _, nodes in rows) for node in having}
     numbers = [value for row in values.values() for value in row if value is not None]

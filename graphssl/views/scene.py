@@ -6,7 +6,7 @@ looks at the graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,11 @@ ways in which a call takes weights from elsewhere: slowly, once, or the same one
 
 MARKS = ("added", "removed", "changed", "error", "warning")
 """What a box or an edge can be marked as: by a comparison, or by a finding."""
+
+
+def gravest(marks: Collection[str]) -> str:
+    """`error` or `warning`, where one of these marks is a finding's."""
+    return next((mark for mark in ("error", "warning") if mark in marks), "")
 
 
 @dataclass(frozen=True)

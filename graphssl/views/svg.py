@@ -9,50 +9,23 @@ from collections.abc import Iterator
 
 from graphssl.views.escape import xml
 from graphssl.views.figure import Label, Layout, Path, Placed, Spark, Stroke, Swatch
-from graphssl.views.heat import VIRIDIS, colour, ink
 from graphssl.views.layout import layout
-from graphssl.views.measure import LINE, NAME, SMALL, SPARK, text_width
-from graphssl.views.scene import Arrow, Box, Scene
-
-FONTS = "Helvetica, Arial, 'Liberation Sans', 'Nimbus Sans', 'DejaVu Sans', sans-serif"
-
-HUES = {
-    "student": "#0072b2",
-    "teacher": "#e69f00",
-    "state": "#009e73",
-    "loss": "#d55e00",
-    "source": "#7f8790",
-    "ema": "#cc79a7",
-    "share": "#56b4e9",
-}
-"""One hue a meaning, from the palette of Okabe and Ito, which colour-blind readers tell apart."""
-
-_LIGHT = {"ground": "#ffffff", "text": "#1f2328", "soft": "#59636e", "line": "#1f2328", "quiet": "#6e7781"}
-_DARK = {"ground": "#0d1117", "text": "#e6edf3", "soft": "#9198a1", "line": "#e6edf3", "quiet": "#9198a1"}
-_LATER = {"ema": ("#a8457f", "#e39ac2"), "write": ("#00795a", "#3fc79b"), "share": ("#2a86bd", "#56b4e9")}
-_DASHES = {"data": "5 3.5", "write": "5 3.5", "ema": "1 4", "copy": "7 4 1 4"}
-
-
-SIGNS = {
-    "added": ("+", "#00795a", "#3fc79b"),
-    "removed": ("−", "#c44601", "#ff8f57"),
-    "changed": ("≠", "#7a5195", "#c9a3e0"),
-    "error": ("!", "#c8102e", "#ff7b83"),
-    "warning": ("?", "#9a6700", "#e3b341"),
-}
-"""The sign of each mark and its colour in the light and in the dark; the sign says it without the colour."""
+from graphssl.views.measure import LINE, SPARK, text_width
+from graphssl.views.palette import SIGNS, STAR, VIRIDIS, colour, ink
+from graphssl.views.scene import Arrow, Box, Scene, gravest
+from graphssl.views.style import hot, style
 
 
 def svg(scene: Scene) -> str:
     """The drawing as an SVG document."""
     placed = layout(scene)
-    hot = _hot() if any(box.heat is not None for box in scene.boxes) else ""
-    head = (f"<title>{xml(scene.title)}</title>", f"<style>\n{_style()}{hot}\n</style>")
+    rules = [style(), *([hot()] if any(box.heat is not None for box in scene.boxes) else [])]
+    head = (f"<title>{xml(scene.title)}</title>", "<style>", *rules, "</style>")
     return "\n".join([_opening(placed), *head, *_lines(placed), "</svg>"]) + "\n"
 
 
 def figure(scene: Scene) -> str:
-    """The drawing as an `svg` element for a page that has the rules of `rules()`."""
+    """The drawing as an `svg` element for a page that has the rules of `style.rules()`."""
     placed = layout(scene)
     return "\n".join([_opening(placed), *_lines(placed, told=False), "</svg>"])
 
@@ -81,88 +54,6 @@ def _lines(placed: Layout, told: bool = True) -> Iterator[str]:
         yield _swatch(swatch)
     for label in placed.labels:
         yield _label(label)
-
-
-def _style() -> str:
-    common, light, dark = rules()
-    later = "\n".join(f"  {rule}" for rule in dark)
-    return "\n".join([*common, *light, "@media (prefers-color-scheme: dark) {", later, "}"])
-
-
-def rules() -> tuple[list[str], list[str], list[str]]:
-    """CSS of a drawing: what always holds, colours in the light, and those in the dark."""
-    rules = [
-        f".graphssl text {{ font-family: {FONTS}; font-size: {LINE}px; fill: {_LIGHT['text']}; }}",
-        f".graphssl .name {{ font-size: {NAME}px; font-weight: bold; }}",
-        f".graphssl .title {{ font-size: {NAME + 3}px; font-weight: bold; }}",
-        f"{_all('shape', 'number', 'legend', 'pill', 'port', 'recipe', 'finding')} {{ font-size: {SMALL}px; }}",
-        ".graphssl .lane { font-size: 10px; }",
-        ".graphssl .edge, .graphssl .spark { fill: none; stroke-width: 1.5; stroke-linejoin: round; }",
-        ".graphssl .gradient { stroke-width: 1.8; }",
-        ".graphssl .ema, .graphssl .copy { stroke-width: 2.2; stroke-linecap: round; }",
-        ".graphssl .share { stroke-width: 4; }",
-        ".graphssl .stop { stroke-width: 3; }",
-        ".graphssl .spark { stroke-width: 1.2; }",
-        ".graphssl .band { fill-opacity: 0.07; }",
-        ".graphssl .body { fill-opacity: 0.16; stroke-width: 1.4; }",
-        ".graphssl .mark { fill-opacity: 0.25; }",
-    ]
-    rules += [f".graphssl .{kind} {{ stroke-dasharray: {dash}; }}" for kind, dash in _DASHES.items()]
-    for lane in ("student", "teacher", "state", "loss", "source"):
-        rules.append(
-            f".graphssl .band.{lane}, .graphssl .body.{lane}, .graphssl .mark.{lane} {{ fill: {HUES[lane]}; }}"
-        )
-        rules.append(f".graphssl .body.{lane} {{ stroke: {HUES[lane]}; }}")
-    rules.append(f".graphssl .body.broken {{ stroke-dasharray: 4 3; stroke: {HUES['loss']}; }}")
-    rules.append(f".graphssl .mark.broken {{ fill: {HUES['loss']}; }}")
-    rules += [
-        ".graphssl .halo { fill: none; stroke-width: 3; }",
-        ".graphssl path.halo { stroke-width: 9; stroke-opacity: 0.28; stroke-linecap: round; }",
-        ".graphssl rect.halo.removed { stroke-dasharray: 7 5; }",
-        ".graphssl .inner { fill: none; }",
-        ".graphssl .sign { font-size: 12px; font-weight: bold; text-anchor: middle; }",
-    ]
-    return rules, _colours(_LIGHT, 0), _colours(_DARK, 1)
-
-
-def _hot() -> str:
-    """Rules for boxes that a measure colours: the colour is opaque and the text fits it, in light and dark alike."""
-    rules = [".graphssl .hot .body { fill-opacity: 1; }"]
-    for tone, text in (("bright", "#111111"), ("dim", "#ffffff")):
-        rules.append(f".graphssl .hot.{tone} text {{ fill: {text}; }}")
-        rules.append(f".graphssl .hot.{tone} .mark {{ fill: {text}; fill-opacity: 0.16; }}")
-        rules.append(f".graphssl .hot.{tone} .star {{ fill: {text}; }}")
-    return "\n" + "\n".join(rules)
-
-
-def _all(*names: str) -> str:
-    """A selector of elements of any of these classes."""
-    return ", ".join(f".graphssl .{name}" for name in names)
-
-
-def _colours(ink: dict[str, str], scheme: int) -> list[str]:
-    """Rules that differ between light and dark."""
-    rules = [
-        f".graphssl .ground {{ fill: {ink['ground']}; }}",
-        f".graphssl .under {{ fill: {ink['ground']}; }}",
-        f".graphssl .hollow {{ stroke: {ink['ground']}; }}",
-        f".graphssl text {{ fill: {ink['text']}; }}",
-        f"{_all('what', 'port', 'shape', 'subtitle', 'recipe', 'legend', 'lane')} {{ fill: {ink['soft']}; }}",
-        f".graphssl .gradient, .graphssl .stop {{ stroke: {ink['line']}; }}",
-        f".graphssl .data {{ stroke: {ink['quiet']}; }}",
-        f".graphssl .head.gradient, .graphssl .dot {{ fill: {ink['line']}; }}",
-        f".graphssl .head.data {{ fill: {ink['quiet']}; }}",
-    ]
-    for kind, colours in _LATER.items():
-        also = ", .graphssl .copy, .graphssl .spark" if kind == "ema" else ""
-        rules.append(f".graphssl .{kind}{also} {{ stroke: {colours[scheme]}; }}")
-        also = ", .graphssl .head.copy, .graphssl .number" if kind == "ema" else ""
-        rules.append(f".graphssl .head.{kind}{also} {{ fill: {colours[scheme]}; }}")
-    for mark, (_, *shades) in SIGNS.items():
-        rules.append(f".graphssl .halo.{mark} {{ stroke: {shades[scheme]}; }}")
-        rules.append(f".graphssl .disc.{mark} {{ fill: {shades[scheme]}; }}")
-    rules.append(f".graphssl .sign {{ fill: {ink['ground']}; }}")
-    return [*rules, ".graphssl .head { stroke: none; }"]
 
 
 def _n(value: float) -> str:
@@ -219,10 +110,7 @@ def _stroke(stroke: Stroke, scene: Scene) -> Iterator[str]:
 
 def _together(marks: set[str]) -> str:
     """The mark of a line that carries several edges: a finding's, else what holds for all; where some come and some go, it changed."""
-    for mark in ("error", "warning"):
-        if mark in marks:
-            return mark
-    return "" if "" in marks else marks.pop() if len(marks) == 1 else "changed"
+    return gravest(marks) or ("" if "" in marks else marks.pop() if len(marks) == 1 else "changed")
 
 
 def _said(arrow: Arrow) -> str:
@@ -308,7 +196,7 @@ def _texts(placed: Placed) -> Iterator[str]:
         yield f'<rect class="mark {"broken" if kind == "broken" else box.lane}" {_at(left, top, width, 16)} rx="8"/>'
         indent = 20 if kind == "represent" else 6
         if kind == "represent":
-            yield f'<polygon class="star" points="{_star(left + 11, top + 8)}" fill="#e69f00"/>'
+            yield f'<polygon class="star" points="{_star(left + 11, top + 8)}" fill="{STAR}"/>'
         yield f'<text class="pill" x="{_n(left + indent)}" y="{_n(top + 11.5)}">{xml(text)}</text>'
         left += width + 4
 
@@ -378,7 +266,7 @@ def _swatch(swatch: Swatch) -> str:
         case "heat":
             return _scale(x, y)
         case "represent":
-            return f'<polygon points="{_star(x + 17, y)}" fill="#e69f00"/>'
+            return f'<polygon points="{_star(x + 17, y)}" fill="{STAR}"/>'
         case "moment":
             return f'<rect class="mark teacher" {_at(x + 4, y - 7, 28, 14)} rx="7"/>'
         case _ if kind in SIGNS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from importlib.resources import files as resources
 from typing import Any
 
+from graphssl.ir.graph import Graph
 from graphssl.views.escape import xml
-from graphssl.views.heat import VIRIDIS, receiver
+from graphssl.views.heat import receivers
+from graphssl.views.page.parts import filled, part, script, script_json, style
 from graphssl.views.run import KNOWN
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg
@@ -22,23 +22,12 @@ def page(files: RunFiles, nonce: str) -> str:
         "nonce": nonce,
         "title": xml(str(facts["title"] or files.path.name)),
         "run": xml(str(files.path)),
-        "style": _asset("page.css"),
-        "script": _asset("page.js"),
-        "facts": json.dumps({**facts, **LOOK}).replace("<", "\\u003c"),
+        "style": style(__package__, "page.css"),
+        "script": script(__package__, "chart.js", "page.js"),
+        "facts": script_json({**facts, "measures": [quantity._asdict() for quantity in KNOWN]}),
         "drawing": picture.replace("<style>", f'<style nonce="{nonce}">'),
     }
-    head, *rest = _asset("page.html").split("{{")
-    filled = (parts[name] + text for name, _, text in (piece.partition("}}") for piece in rest))
-    return head + "".join(filled)
-
-
-LOOK: dict[str, Any] = {
-    "colours": VIRIDIS,
-    "measures": [
-        dict(zip(("name", "title", "unit", "doc", "low", "high", "good", "scale"), entry, strict=True))
-        for entry in KNOWN
-    ],
-}
+    return filled(part(__package__, "page.html"), parts)
 
 
 @lru_cache(maxsize=4)
@@ -56,20 +45,13 @@ def drawing(text: str) -> tuple[str, dict[str, Any]]:
         "title": graph.title,
         "losses": [node.name for node in graph.losses()],
         "monitors": [name for name, _ in graph.monitors],
-        "receivers": _receivers(found),
+        "receivers": _receivers(graph, found),
     }
 
 
-def _receivers(found: Scene) -> dict[int, str]:
-    """By the index of an edge that carries gradient: the module whose weights that gradient reaches first."""
+def _receivers(graph: Graph, found: Scene) -> dict[int, str]:
+    """By the index of an edge that carries gradient: the node whose weights that gradient reaches first."""
     trained = {box.name for box in found.boxes if box.kind in ("module", "link") and box.lane == "student"}
-    back = {
-        i: receiver(arrow.source, found, trained)
-        for i, arrow in enumerate(found.edges)
-        if arrow.kind == "gradient" and not arrow.stops
-    }
-    return {i: name for i, name in back.items() if name}
-
-
-def _asset(name: str) -> str:
-    return (resources("graphssl.watch") / name).read_text(encoding="utf-8")
+    trained |= {node.name for node in graph if node.op.observer}
+    back = receivers(found, trained)
+    return {i: back[a.source] for i, a in enumerate(found.edges) if a.kind == "gradient" and a.source in back}

@@ -6,13 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from graphssl.views.run import LINE
 from graphssl.watch.folder import RunFiles
 from graphssl.watch.records import record
 
 CHUNK = 2**18
-LINE = 4 * 2**20
-"""A longer line is no line of ours."""
-
 BACKLOG = 8 * 2**20
 """Bytes of lines that a viewer gets of what was there before; of a longer file, every second, third, … line of a kind."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import pytest
 import graphssl
 from graphssl.views.measures import Measure, Measures
 from graphssl.views.page import Sheet, html, sheet, sheets
+from graphssl.views.run import gathered
+from tests.views.small_methods import HEAD
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
@@ -22,13 +24,7 @@ Open = Callable[..., Any]
 BLOCKS = """
 graphssl: 1
 name: blocks
-blocks:
-  head:
-    inputs: [x]
-    nodes:
-      first: {op: projector, in: x, dims: [512, 128]}
-      last: {op: predictor, in: first, dims: [128, 128]}
-    out: last
+HEAD
 nodes:
   v: {op: augment, steps: {flip: {p: 0.5}}, size: 32, count: 2}
   f: {op: encoder, in: v, arch: resnet18}
@@ -37,7 +33,7 @@ nodes:
   ht: {op: ema, of: h/first, in: ft, momentum: 0.99}
   loss: {op: cosine_loss, in: {prediction: h, target: ht}}
 represent: f
-"""
+""".replace("HEAD\n", HEAD)
 
 EVIL = "</script><img src=x onerror=alert(1)><script>alert(2)</script> & \u2028 \u202e {{payload}}"
 
@@ -270,7 +266,7 @@ def test_a_slider_colours_nodes_by_measurement(opened: Open) -> None:
     assert page.node("f").locator(".value").text_content() == "9.5"
     page.page.locator("#step").focus()
     page.press("ArrowLeft")
-    assert page.node("f").locator(".value").count() == 0 and "measured" not in page.node("f").get_attribute("class")
+    assert page.node("f").locator(".value").count() == 0 and "hot" not in page.node("f").get_attribute("class")
     page.press("Home")
     assert page.text("#step-text") == "step 0"
     assert body(page, "f") != high and body(page, "g") == high and body(page, "q") == plain
@@ -279,23 +275,42 @@ def test_a_slider_colours_nodes_by_measurement(opened: Open) -> None:
     assert "effective rank" in page.text().lower() and "\t1" in page.text("#panel section:has(h3:text-is('Measured'))")
 
 
-def test_a_live_page_takes_new_measurements(opened: Open) -> None:
-    page = opened(html("byol", [one()], live=True))
-    assert not page.page.locator("#measures").is_visible()
-    give = "all => window.graphssl.setMeasures(all)"
-    assert page.page.evaluate(give, json.loads(json.dumps(asdict(rank(1.0, 2.0)))))
-    assert page.node("f").locator(".value").text_content() == "2"
-    page.page.evaluate(give, json.loads(json.dumps(asdict(rank(1.0, 2.0, 7.0)))))
-    assert page.node("f").locator(".value").text_content() == "7"  # follows the newest step
-    assert page.page.evaluate("() => window.graphssl.setMeasures(null)") and not page.having("measured")
+@pytest.mark.parametrize("folded", [(), ("h",)], ids=["expanded", "collapsed"])
+def test_edges_are_as_wide_as_in_the_picture_of_the_run(opened: Open, folded: tuple[str, ...]) -> None:
+    steps = [(1, {"f": 0.1, "h/first": 1.0, "h/last": 100.0}), (2, {"f": 10.0, "h/first": 0.1, "h/last": 0.1})]
+    measures = gathered((step, {name: {"grad_norm": norm} for name, norm in norms.items()}) for step, norms in steps)
+    page = opened(graphssl.draw(BLOCKS, folded, measures=measures).as_("html"))
+    for key, step in (("End", 2), ("Home", 1)):
+        page.page.locator("#step").focus()
+        page.press(key)
+        drawn = graphssl.draw(BLOCKS, folded, measures=measures, measure="grad_norm", step=step)
+        expected = widths_of_the_picture(drawn.as_("svg"))
+        assert len(set(expected.values())) > 1
+        assert widths(page) == pytest.approx(expected, abs=0.051)  # the file has one digit
+    assert "thicker" in page.text("#measure-doc")
 
 
-def test_more_script_of_the_program_runs_and_more_script_of_others_does_not(opened: Open) -> None:
-    text = html(
-        "byol", [one()], extra_script="window.graphssl.extra.hidden = false;", extra_style="#extra {height: 9px}"
+def widths(page: Any) -> dict[str, float]:
+    """The width of each edge that carries gradient, by its ends."""
+    found = page.page.locator("g[data-edges]:has(.edge.gradient)").evaluate_all(
+        "all => all.map(g => [g.querySelector('title').textContent, getComputedStyle(g.querySelector('.edge')).strokeWidth])"
     )
-    page = opened(text)
-    assert page.box("#extra")["height"] >= 9
+    return {title.partition(":")[0]: float(width.removesuffix("px")) for title, width in found}
+
+
+def widths_of_the_picture(text: str) -> dict[str, float]:
+    tag = "{http://www.w3.org/2000/svg}"
+    strokes = [group for group in ElementTree.fromstring(text).iter(f"{tag}g") if group.get("data-edges")]
+    lines = {
+        str(g.findtext(f"{tag}title")).partition(":")[0]: g.find(f"{tag}path[@class='edge gradient']") for g in strokes
+    }
+    styles = {ends: line.get("style", "") for ends, line in lines.items() if line is not None}
+    return {ends: float(style.removeprefix("stroke-width: ")) for ends, style in styles.items()}
+
+
+def test_script_of_others_does_not_run(opened: Open) -> None:
+    page = opened(html("byol", [one()]))
+    assert not page.page.locator("#measures").is_visible()
     page.page.evaluate(
         "() => document.body.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))"
     )

@@ -72,7 +72,7 @@ def waits(page: Any, expression: str) -> None:
 
 def test_a_step_appears_in_curves_and_graph_as_it_is_logged(page: Any, run: Path) -> None:
     waits(page, "document.querySelector('#now').textContent.includes('step2')")
-    chip = page.locator('#graph [data-node="f"] .chip text')
+    chip = page.locator('#graph [data-node="f"] .value text')
     assert chip.text_content() == "0.2"
     before = page.locator('#graph [data-node="f"] .body').first.get_attribute("style")
     log(run, 7)
@@ -81,15 +81,16 @@ def test_a_step_appears_in_curves_and_graph_as_it_is_logged(page: Any, run: Path
     assert page.locator('#graph [data-node="f"] .body').first.get_attribute("style") != before
     assert page.locator('[data-panel="curve:loss"] h3 b').text_content() == "0.5714"
     page.locator("#step").fill("0")
-    assert chip.text_content() == "0.1" and page.locator("#step-value").text_content() == "1"
+    waits(page, "document.querySelector('#step-value').textContent === '1'")
+    assert chip.text_content() == "0.1"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_values_can_be_read_in_light_and_dark(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
-    waits(page, "document.querySelector('#graph .chip text')")
+    waits(page, "document.querySelector('#graph .value text')")
     text, ground = (
-        page.locator('#graph [data-node="f"] .chip').locator(part).evaluate("e => getComputedStyle(e).fill")
+        page.locator('#graph [data-node="f"] .value').locator(part).evaluate("e => getComputedStyle(e).fill")
         for part in ("text", "rect")
     )
     lightness = [sum(map(float, colour.strip("rgb()").split(","))) / 765 for colour in (text, ground)]

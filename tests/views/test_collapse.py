@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from drawing_geometry import faults
 from random_methods import random_graph
-from test_scene import MOCO, drawn, edge
+from small_methods import BLOCKS, MOCO, drawn, edge
 
 import graphssl
 from graphssl.views.collapse import collapsed, foldings, groups_of
@@ -17,38 +17,6 @@ from graphssl.views.layout import layout
 from graphssl.views.mermaid import mermaid
 from graphssl.views.scene import TOTAL, Scene
 from graphssl.views.svg import svg
-
-BLOCKS = """
-graphssl: 1
-name: blocks
-blocks:
-  head:
-    inputs: [x]
-    nodes:
-      first: {op: projector, in: x, dims: [512, 128]}
-      last: {op: predictor, in: first, dims: [128, 128]}
-    out: last
-  target:
-    inputs: [x]
-    nodes:
-      e: {op: ema, of: f, in: x, momentum: 0.99}
-      g: {op: ema, of: h/first, in: e, momentum: 0.9}
-    out: g
-  ends:
-    inputs: [a, b]
-    nodes:
-      near: {op: cosine_loss, in: {prediction: a, target: b}, weight: 2}
-      far: {op: vicreg_loss, in: a}
-    out: near
-nodes:
-  v: {op: augment, steps: {flip: {p: 0.5}}, size: 32, count: 2}
-  f: {op: encoder, in: v, arch: resnet18}
-  h: {block: head, in: f}
-  t: {block: target, in: v}
-  loss: {block: ends, in: {a: h, b: t}}
-represent: h/first
-monitors: {one: loss/near, two: loss/far}
-"""
 
 
 def pairs(scene: Scene) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from drawing_geometry import faults
 from random_methods import random_graph
-from test_scene import BROKEN, MOCO, SIAMESE, drawn
+from small_methods import BROKEN, MOCO, SIAMESE, drawn
 
 from graphssl.bundled import method_files
 from graphssl.views.figure import Layout, Placed

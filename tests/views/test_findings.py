@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from drawing_geometry import faults
 from random_methods import random_graph
-from test_scene import BROKEN, edge
+from small_methods import BROKEN, edge
 
 import graphssl
 from graphssl.views.layout import layout

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drawing_geometry import faults
+from small_methods import MOCO, drawn
 from test_renderers import parts
-from test_scene import MOCO, drawn
 
 from graphssl.bundled import method_files
 from graphssl.cli import main
 from graphssl.views import FORMATS
-from graphssl.views.heat import colour, heated, ink
+from graphssl.views.heat import heated
 from graphssl.views.layout import layout
 from graphssl.views.measures import Measure, Measures
+from graphssl.views.palette import colour, ink
 from graphssl.views.run import MOST, gathered, measures_of, thinned
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg
@@ -201,9 +199,6 @@ def test_a_run_that_measured_nothing_says_so(run: Path, tmp_path: Path, capsys: 
     assert "cannot read" in capsys.readouterr().err
 
 
-def test_a_run_is_drawn_without_torch(run: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from graphssl.cli import main; assert main(sys.argv[1:]) == 0; assert 'torch' not in sys.modules"
-    )
+def test_a_run_is_drawn_without_torch(run: Path, tmp_path: Path, without_torch: Any) -> None:
     words = ["viz", "--run", str(run), "-o", str(tmp_path / "x.svg")]
-    subprocess.run([sys.executable, "-c", code, *words], env=dict(os.environ), check=True, capture_output=True)
+    without_torch("import sys; from graphssl.cli import main; assert main(sys.argv[1:]) == 0", *words)

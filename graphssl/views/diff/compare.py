@@ -43,6 +43,11 @@ class Change:
     new: Any
 
 
+def mark_of(old: object, new: object, changed: bool) -> str:
+    """How a drawing marks what is `old` in one method and `new` in the other, None where it is not in it."""
+    return "added" if old is None else "removed" if new is None else "changed" if changed else ""
+
+
 @dataclass(frozen=True)
 class NodeDiff:
     """A node that differs. old, new: its name in each method, None where it is not in it."""
@@ -54,11 +59,7 @@ class NodeDiff:
     @property
     def mark(self) -> str:
         """`added`, `removed`, `changed`, or nothing where only its name or what follows from others differs."""
-        if self.old is None:
-            return "added"
-        if self.new is None:
-            return "removed"
-        return "changed" if any(change.part not in ("output", "pairs") for change in self.changes) else ""
+        return mark_of(self.old, self.new, any(change.part not in ("output", "pairs") for change in self.changes))
 
     @property
     def renamed(self) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from graphssl.checks.flow import learning
 from graphssl.ir.dump import shown
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.fields import REQUIRED
-from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff
+from graphssl.views.diff.compare import ABSENT, Change, Diff, NodeDiff, mark_of
 from graphssl.views.diff.steps import is_steps, steps_changes
 from graphssl.views.diff.values import arrow, entries, line, value_words
-from graphssl.views.scene import Arrow, Scene, scene
+from graphssl.views.scene import TOTAL, Arrow, Scene, scene
 
 Row = tuple[str, str, str]
 """Sign (`+`, `−`, `~`), what it is of, and what differs."""
@@ -117,11 +118,7 @@ class ArrowDiff:
 
     @property
     def mark(self) -> str:
-        if self.old is None:
-            return "added"
-        if self.new is None:
-            return "removed"
-        return "changed" if self.notes else ""
+        return mark_of(self.old, self.new, bool(self.notes))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -155,31 +152,27 @@ def arrow_diffs(diff: Diff) -> list[ArrowDiff]:
 def _keyed(drawn: Scene, names: Mapping[str, str]) -> dict[tuple[Any, ...], Arrow]:
     found: dict[tuple[Any, ...], Arrow] = {}
     for each in drawn.edges:
-        source, target = names.get(each.source, each.source), names.get(each.target, each.target)
-        into = names.get(each.into, each.into) if each.number and not each.port else each.into
-        link = each.kind if each.kind in ("ema", "copy", "share") else ""
-        key = (source, target, each.port, into, link)
+        arrow = renamed(each, names)
+        link = arrow.kind if arrow.kind in ("ema", "copy", "share") else ""
+        key = (arrow.source, arrow.target, arrow.port, arrow.into, link)
         again = 0
         while (*key, again) in found:
             again += 1
-        found[(*key, again)] = _moved(each, source, target, into)
+        found[(*key, again)] = arrow
     return found
 
 
-def _moved(arrow: Arrow, source: str, target: str, into: str) -> Arrow:
-    return replace(arrow, source=source, target=target, into=into)
+def renamed(arrow: Arrow, names: Mapping[str, str]) -> Arrow:
+    """The edge between nodes of other names; into the total, a loss arrives at a port of its own name."""
+    source, target, into = (names.get(name, name) for name in (arrow.source, arrow.target, arrow.into))
+    return replace(arrow, source=source, target=target, into=into if target == TOTAL else arrow.into)
 
 
 def total_words(graph: Graph, names: Mapping[str, str]) -> str:
     """The sum of the losses: `loss + 0.1 · koleo`."""
-    terms = []
-    for node in graph.losses():
-        weight = value_words(node.attrs.get("weight", 1.0))
-        name = line(names.get(node.name, node.name))
-        observed = node.op.observer
-        terms += (
-            []
-            if observed
-            else [name if weight == "1" else f"({weight}) · {name}" if " " in weight else f"{weight} · {name}"]
-        )
-    return " + ".join(terms)
+    return " + ".join(_term(node, names) for node in learning(graph))
+
+
+def _term(node: Node, names: Mapping[str, str]) -> str:
+    weight, name = value_words(node.attrs.get("weight", 1.0)), line(names.get(node.name, node.name))
+    return name if weight == "1" else f"({weight}) · {name}" if " " in weight else f"{weight} · {name}"

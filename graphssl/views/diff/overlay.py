@@ -8,7 +8,16 @@ from dataclasses import replace
 from graphssl.language.schedule import Schedule
 from graphssl.views.describe import clipped
 from graphssl.views.diff.compare import Change, Diff, NodeDiff, merged_order
-from graphssl.views.diff.details import ArrowDiff, arrow_diffs, attributes, change_words, op_words, rewired, total_words
+from graphssl.views.diff.details import (
+    ArrowDiff,
+    arrow_diffs,
+    attributes,
+    change_words,
+    op_words,
+    renamed,
+    rewired,
+    total_words,
+)
 from graphssl.views.diff.sentence import sentence
 from graphssl.views.diff.steps import is_steps, steps_brief
 from graphssl.views.diff.values import line
@@ -50,19 +59,12 @@ def _side(diff: Diff, arrows: Iterable[ArrowDiff], *, old: bool) -> Scene:
     found = [(each.old if old else each.new, each) for each in arrows]
     said = {_key(arrow): each for arrow, each in found if arrow}
     names = diff.merged_names() if old else {}
-    edges = tuple(_with_mark(arrow, said[_key(_renamed(arrow, names))]) for arrow in drawn.edges)
+    edges = tuple(_with_mark(arrow, said[_key(renamed(arrow, names))]) for arrow in drawn.edges)
     return replace(drawn, boxes=boxes, edges=edges, legend=legend_of(boxes, edges))
 
 
 def _key(arrow: Arrow) -> tuple[str, ...]:
     return arrow.source, arrow.target, arrow.port, arrow.into, arrow.kind
-
-
-def _renamed(arrow: Arrow, names: Mapping[str, str]) -> Arrow:
-    into = names.get(arrow.into, arrow.into) if arrow.target == TOTAL else arrow.into
-    return replace(
-        arrow, source=names.get(arrow.source, arrow.source), target=names.get(arrow.target, arrow.target), into=into
-    )
 
 
 def _marked(box: Box, mark: str, notes: tuple[str, ...]) -> Box:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from graphssl.checks.flow import learning
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Link
 from graphssl.language.fields import REQUIRED
 from graphssl.views.diff.compare import Diff
 from graphssl.views.diff.quantities import augmentation, encoders, heads, numbers, recipe
 from graphssl.views.diff.values import line, listed, value_words
-from graphssl.views.diff.vocabulary import Phrase, bare, both, come, gone, term, the
+from graphssl.views.diff.vocabulary import Phrase, bare, come, gone, kept, term, the
 
 
 def phrases(diff: Diff) -> list[Phrase]:
@@ -23,7 +24,7 @@ def phrases(diff: Diff) -> list[Phrase]:
 
 def _taught(graph: Graph) -> set[str]:
     """Everything that a loss is computed from."""
-    return graph.ancestors(loss.name for loss in graph.losses() if not loss.op.observer)
+    return graph.ancestors(loss.name for loss in learning(graph))
 
 
 def _copies(graph: Graph) -> list[Node]:
@@ -38,7 +39,7 @@ def _slow_copies(diff: Diff) -> Iterator[Phrase]:
     if old and not new:
         yield Phrase("without", f"the EMA {_part_in_loss(diff.a, old)}")
     if new and not old:
-        of = listed([f"`{line(node.of.node)}`" for node in new if node.of])
+        of = listed(_originals(new))
         momenta = list(dict.fromkeys(value_words(node.attrs["momentum"]) for node in new))
         what = "a slow copy" if len(new) == 1 else "slow copies"
         yield Phrase("with", f"{what} of {of} (EMA, momentum {' and '.join(momenta)})")
@@ -47,22 +48,27 @@ def _slow_copies(diff: Diff) -> Iterator[Phrase]:
 def _part_in_loss(graph: Graph, nodes: list[Node]) -> str:
     """`target` where their values arrive at no other port of a loss, else what they are copies of."""
     after = graph.descendants(node.name for node in nodes)
-    ports = {port for loss in graph.losses() for port, ref in loss.refs() if ref.node in after and not loss.op.observer}
-    of = [f"`{line(node.of.node)}`" for node in nodes if node.of]
+    ports = {port for loss in learning(graph) for port, ref in loss.refs() if ref.node in after}
+    of = _originals(nodes)
     return "target" if ports == {"target"} or not of else f"{'copy' if len(of) == 1 else 'copies'} of {listed(of)}"
+
+
+def _originals(copies: list[Node]) -> list[str]:
+    """The nodes whose weights these copy."""
+    return [f"`{line(node.of.node)}`" for node in copies if node.of]
 
 
 def _targets(diff: Diff) -> Iterator[Phrase]:
     """What takes the place of a slow or fixed copy before a loss."""
-    for _, old, new in both(diff):
+    for _, old, new in kept(diff):
         if _fixed(old) and new.kind == "pure":
             taken = [port for node, port in diff.b.consumers(new.name) if node.kind == "loss"]
             role = f"the {line(taken[0])}" if taken else f"`{line(new.name)}`"
             yield Phrase("clause", f"{role} is {_origin(diff.b, new)}")
-    copies = [new for _, old, new in both(diff) if new.op is not old.op and _fixed(old) and _fixed(new) and new.of]
+    copies = [new for _, old, new in kept(diff) if new.op is not old.op and _fixed(old) and _fixed(new) and new.of]
     if copies and not _copies(diff.b):
         random = " with random weights" if all(node.attrs.get("init") == "random" for node in copies) else ""
-        of = listed([f"`{line(node.of.node)}`" for node in copies if node.of])
+        of = listed(_originals(copies))
         yield Phrase("clause", f"the {_part_in_loss(diff.b, copies)} is {term(copies[0].op)} of {of}{random}")
     frozen = [node for node in come(diff, "module", "link") if _frozen(node) and node.name in _taught(diff.b)]
     if frozen and not any(map(_frozen, diff.a)):
@@ -97,7 +103,7 @@ def _origin(graph: Graph, node: Node) -> str:
 
 def _losses(diff: Diff) -> Iterator[Phrase]:
     """Losses that became others, came or went; what only observes does not count."""
-    for _, old, new in both(diff):
+    for _, old, new in kept(diff):
         if new.kind == "loss" and new.op is not old.op:
             yield Phrase("with", f"{term(new.op)} in place of {the(old.op)}")
     for node in come(diff, "loss"):
@@ -163,16 +169,16 @@ def _nodes(diff: Diff) -> Iterator[Phrase]:
     for node in gone(diff, "state", "module"):
         if node.op not in {other.op for other in diff.b}:
             yield Phrase("without", the(node.op))
-    for _, old, new in both(diff):
+    for _, old, new in kept(diff):
         if new.op is not old.op and new.kind != "loss" and "link" not in (old.kind, new.kind):
             yield _replaced(old, new)
     for node in come(diff, "state", "module"):
         if node.name not in served and node.op not in {other.op for other in diff.a}:
             yield Phrase("with", term(node.op) + _sizes(node))
-    own = [new for _, old, new in both(diff) if old.shares and new.kind == "module"]
+    own = [new for _, old, new in kept(diff) if old.shares and new.kind == "module"]
     if own:
         yield Phrase("with", f"{term(own[0].op)} of its own for {listed([f'`{line(node.name)}`' for node in own])}")
-    for _, old, new in both(diff):
+    for _, old, new in kept(diff):
         if new.shares and old.kind == "module" and new.of:
             yield Phrase("with", f"`{line(new.name)}` sharing the weights of `{line(new.of.node)}`")
 
@@ -186,7 +192,7 @@ def _replaced(old: Node, new: Node) -> Phrase:
 
 def _tensors(diff: Diff) -> Iterator[Phrase]:
     """Ops without weights that came."""
-    new = [*come(diff, "loss"), *(new for _, old, new in both(diff) if new.kind == "loss" and new.op is not old.op)]
+    new = [*come(diff, "loss"), *(new for _, old, new in kept(diff) if new.kind == "loss" and new.op is not old.op)]
     served = _serving(diff.b, new, [loss for loss in diff.b.losses() if loss not in new])
     for node in come(diff, "pure"):
         if node.name not in served and node.op not in {other.op for other in diff.a}:
@@ -208,7 +214,7 @@ def _sizes(node: Node) -> str:
 
 def _symmetry(diff: Diff) -> Iterator[Phrase]:
     """A loss that goes both ways between views, or does no longer."""
-    for _, old, new in both(diff):
+    for _, old, new in kept(diff):
         if "pairs" in old.attrs and "pairs" in new.attrs:
             before, after = _two_ways(old), _two_ways(new)
             if before != after:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphssl.checks.flow import learning
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.fields import REQUIRED
 from graphssl.language.schedule import Schedule
 from graphssl.views.diff.compare import ABSENT, Change, Diff
 from graphssl.views.diff.steps import is_steps, views_of
 from graphssl.views.diff.values import arrow, line, listed, value_words
-from graphssl.views.diff.vocabulary import Phrase, bare, both
+from graphssl.views.diff.vocabulary import Phrase, bare, kept
 
 
 def heads(diff: Diff) -> Iterator[Phrase]:
     """Layers of heads that differ."""
-    for node, old, new in both(diff):
+    for node, old, new in kept(diff):
         change = node.change("attribute", "dims")
         if change and new.op is old.op:
             before, after = len(change.old), len(change.new)
@@ -40,7 +41,7 @@ def _layers(layers: int, name: str) -> str:
 
 
 def encoders(diff: Diff) -> Iterator[Phrase]:
-    for node, old, new in both(diff):
+    for node, old, new in kept(diff):
         change = node.change("attribute", "arch")
         if change and new.op is old.op:
             yield Phrase("with", f"{value_words(change.new)} in place of {value_words(change.old)}")
@@ -48,7 +49,7 @@ def encoders(diff: Diff) -> Iterator[Phrase]:
 
 def numbers(diff: Diff) -> Iterator[Phrase]:
     """Numbers that each step uses (temperature, momentum, weight), required sizes, and widths."""
-    for node, old, new in both(diff):
+    for node, old, new in kept(diff):
         changes = [c for c in node.changes if c.part == "attribute" and c.key not in ("dims", "arch")]
         if new.op is old.op and not new.op.observer:
             told = [c for c in changes if ABSENT not in (c.old, c.new)]
@@ -61,7 +62,7 @@ def _is_news(diff: Diff, node: Node, change: Change) -> bool:
     if declared is None or is_steps(change.old):
         return False
     if change.key == "weight":
-        return len([loss for loss in diff.b.losses() if not loss.op.observer]) > 1
+        return len(learning(diff.b)) > 1
     numbers = all(isinstance(v, (int, float, Schedule)) and not isinstance(v, bool) for v in (change.old, change.new))
     return declared.default is REQUIRED or (numbers and declared.role in ("call", "commit"))
 

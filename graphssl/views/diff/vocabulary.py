@@ -42,10 +42,12 @@ def gone(diff: Diff, *kinds: str) -> list[Node]:
 
 
 def come(diff: Diff, *kinds: str) -> list[Node]:
+    """Nodes of `b` that have no counterpart in `a`."""
     return [diff.b.nodes[n.new] for n in diff.nodes if n.new and n.old is None and diff.b.nodes[n.new].kind in kinds]
 
 
-def both(diff: Diff) -> Iterator[tuple[NodeDiff, Node, Node]]:
+def kept(diff: Diff) -> Iterator[tuple[NodeDiff, Node, Node]]:
+    """What differs of a node that both have, with the node of `a` and that of `b`."""
     for node in diff.nodes:
         if node.old and node.new:
             yield node, diff.a.nodes[node.old], diff.b.nodes[node.new]

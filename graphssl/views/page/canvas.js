@@ -1,23 +1,10 @@
-// Canvas: panes with a drawing each, moved together; highlights and colours of measurements on them.
+// Canvas: panes with a drawing each, moved together, and highlights on them.
 
-const $ = (id) => document.getElementById(id);
 const stage = $("stage");
-const SVG = "http://www.w3.org/2000/svg";
 const figures = [
   stage.querySelector("svg"),
   ...[...document.querySelectorAll("template.figure")].map((template) => template.content.firstElementChild),
 ].map((figure) => figure.cloneNode(true));
-
-/** Elements with attributes and children; text is only ever text. */
-function make(tag, attributes = {}, ...children) {
-  const element = tag.startsWith("svg:") ? document.createElementNS(SVG, tag.slice(4)) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
 
 // touched: the reader moved it. whole: everything is in sight. printing: it is that of the paper.
 const view = { x: 0, y: 0, k: 1, touched: false, whole: false, printing: false };
@@ -252,50 +239,4 @@ function resized(open) {
     view.whole = false;
     reveal(open);
   }
-}
-
-// Colours of a measurement: viridis, as in views/heat.py, which colour-blind readers tell apart.
-
-const SCALE = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
-
-/** The colour of a share between 0 and 1, and the ink that can be read on it. */
-function shade(share) {
-  const at = Math.max(0, Math.min(1, share)) * (SCALE.length - 1);
-  const low = Math.min(Math.floor(at), SCALE.length - 2);
-  const rgb = SCALE[low].map((value, i) => Math.round(value + (SCALE[low + 1][i] - value) * (at - low)));
-  const light = (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]) / 255;
-  return { colour: `rgb(${rgb.join(", ")})`, ink: light > 0.5 ? "#000000" : "#ffffff" };
-}
-
-/** A number in at most five signs or so. */
-function short(value) {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace("e+", "e");
-  return String(Number(value.toPrecision(3)));
-}
-
-/** Colour the nodes that have a value, and write it below them. values: by node; low, high: ends of the scale. */
-function paint(pane, values, placed, unit) {
-  for (const [name, node] of pane.nodes) {
-    node.querySelector(".value")?.remove();
-    const value = values?.[name];
-    const known = typeof value === "number" && Number.isFinite(value);
-    node.classList.toggle("measured", known);
-    const { colour, ink } = known ? shade(placed(value)) : {};
-    for (const part of ["--value", "--ink"]) node.style.removeProperty(part);
-    if (!known) continue;
-    node.style.setProperty("--value", colour);
-    node.style.setProperty("--ink", ink);
-    node.append(chip(pane.place(name), short(value) + (unit ? ` ${unit}` : "")));
-  }
-}
-
-function chip(place, text) {
-  const width = 6.2 * text.length + 12;
-  const x = place.x + place.width - width - 6;
-  const y = place.y + place.height + 2;
-  return make("svg:g", { class: "value" },
-    make("svg:rect", { x, y, width, height: 15, rx: 7.5 }),
-    make("svg:text", { x: x + width / 2, y: y + 11, "text-anchor": "middle" }, text));
 }

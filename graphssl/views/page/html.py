@@ -4,72 +4,44 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 from graphssl.views.escape import xml
-from graphssl.views.page.payload import payload, script_json
+from graphssl.views.page.parts import filled, part, script, script_json, style
+from graphssl.views.page.payload import payload
 from graphssl.views.page.sheets import Sheet
-from graphssl.views.svg import rules
+from graphssl.views.style import rules
 
 _SCRIPTS = ("model.js", "canvas.js", "panel.js", "measures.js", "page.js")
 
 
-def html(
-    title: str,
-    sheets: Sequence[Sheet],
-    *,
-    mode: str = "method",
-    live: bool = False,
-    extra_script: str = "",
-    extra_style: str = "",
-) -> str:
+def html(title: str, sheets: Sequence[Sheet], *, mode: str = "method") -> str:
     """The page; the same arguments always give the same bytes.
 
     mode: `method`, with a switch between sheets, or `diff`, of the three sheets `before`, `after` and `both`.
-    live: the page may ask the server that it came from for more. extra_script runs behind ours and finds
-    `window.graphssl`; it and extra_style are the program's own text, never a user's.
     """
     data, figures = payload(title, sheets, mode)
-    scripts = [text for text in (_script(), extra_script) if text]
+    code = script(__package__, *_SCRIPTS)
     parts = {
-        "policy": _policy(scripts, live),
+        "policy": _policy(code),
         "title": xml(title),
-        "style": f"{_part('page.css')}\n{extra_style}".strip(),
+        "style": style(__package__, "page.css"),
         "drawing_style": _drawing_style(),
         "first": figures[0] if figures else "",
         "figures": "\n".join(f'<template class="figure">{figure}</template>' for figure in figures[1:]),
         "payload": script_json(data),
-        "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
+        "script": code,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+    return filled(part(__package__, "page.html"), parts)
 
 
-def _policy(scripts: Sequence[str], live: bool) -> str:
-    """What the page may load: nothing but these scripts, and from its own server when it is live."""
-    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in scripts)
-    connect = "; connect-src 'self'" if live else ""
+def _policy(code: str) -> str:
+    """What the page may load: nothing but this script."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
-        f"base-uri 'none'; form-action 'none'{connect}"
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-@cache
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8").strip()
-
-
-def _script() -> str:
-    """All our scripts as one, with nothing of theirs visible to others but `window.graphssl`."""
-    body = "\n\n".join(_part(name) for name in _SCRIPTS)
-    return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
 def _drawing_style() -> str:

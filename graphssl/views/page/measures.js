@@ -1,62 +1,41 @@
-// Measurements: which one colours the nodes, and at which step. last: it follows the newest step.
+// Measurements: which one colours the nodes, and at which step; edges show the gradient's norm.
 
-const meter = { name: null, step: 0, last: true };
+const meter = { name: null, step: null };
 
 function showMeasures() {
-  const found = panes[0].sheet.measures;
-  const here = found?.measures.length && found.steps.length;
+  const found = state.sheet.measures;
+  const here = Boolean(found?.measures.length && found.steps.length);
   $("measures").hidden = !here;
-  if (!here) {
-    for (const pane of panes) paint(pane, null, () => 0, "");
-    return;
-  }
-  const names = found.measures.map((measure) => measure.name);
-  if (!names.includes(meter.name)) meter.name = names[0];
-  const shown = [...$("measure").options].map((option) => option.value);
-  if (shown.join() !== names.join()) {
-    $("measure").replaceChildren(...found.measures.map((measure) => make("option", { value: measure.name }, measure.title)));
-  }
+  if (!here) return;
+  meter.name ??= found.measures[0].name;
+  meter.step ??= found.steps.length - 1;
+  $("measure").replaceChildren(...found.measures.map((measure) => make("option", { value: measure.name }, measure.title)));
   $("measure").value = meter.name;
-  const last = found.steps.length - 1;
-  if (meter.last || meter.step > last) meter.step = last;
-  $("step").max = last;
+  $("step").max = found.steps.length - 1;
   $("step").value = meter.step;
   colour();
 }
 
 function colour() {
-  const found = panes[0].sheet.measures;
-  const measure = found.measures.find((each) => each.name === meter.name);
-  const text = `step ${found.steps[meter.step].toLocaleString("en")}`;
+  const { steps, measures } = state.sheet.measures;
+  const measure = measures.find((each) => each.name === meter.name);
+  const text = `step ${steps[meter.step].toLocaleString("en")}`;
   $("step-text").textContent = text;
   $("step").setAttribute("aria-valuetext", text);
   const unit = measure.unit ? ` ${measure.unit}` : "";
   $("scale-low").textContent = short(measure.low) + unit;
   $("scale-high").textContent = short(measure.high) + unit;
   $("scale-good").textContent = measure.good ? `${measure.good} is healthy` : "";
-  $("measure-doc").textContent = measure.doc;
+  const norms = measures.find((each) => each.name === "grad_norm");
+  $("measure-doc").textContent = [measure.doc, norms && THICKER].filter(Boolean).join(". ");
   for (const pane of panes) {
-    const series = pane.sheet.measures?.measures.find((each) => each.name === meter.name)?.values ?? {};
-    const values = Object.fromEntries(Object.entries(series).map(([name, list]) => [name, list[meter.step]]));
-    paint(pane, values, placeOn(measure), measure.unit);
+    for (const [name, node] of pane.nodes) warm(node, valueNow(measure, name), placeOn(measure), measure.unit);
+    if (norms) thicken(pane.svg, (i) => valueNow(norms, state.sheet.receivers[pane.drawing.edges[i].origin]), placeOn(norms));
   }
 }
 
-/** Where a value lies on a measure's colour scale, 0 to 1. */
-function placeOn({ low, high, scale }) {
-  const bent = scale === "log" ? (value) => Math.log10(Math.max(value, low)) : (value) => value;
-  return (value) => (bent(value) - bent(low)) / (bent(high) - bent(low) || 1);
-}
-
-/** Measurements for a sheet, by default the one shown, as the JSON of `Measures`; null takes them away. */
-function setMeasures(measures, name = state.sheet.name) {
-  const sheet = sheetsByName.get(name);
-  if (!sheet) return false;
-  sheet.measures = measures;
-  if (panes.some((pane) => pane.sheet === sheet)) showMeasures();
-  if (state.node) refresh();
-  return true;
-}
+/** What a measure is of a node at the chosen step, or nothing. */
+const valueNow = (measure, name) => (Object.hasOwn(measure.values, name) ? measure.values[name][meter.step] : null);
 
 /** The open panel with present values; what was scrolled stays. */
 function refresh() {
@@ -69,7 +48,6 @@ function refresh() {
 $("measure").addEventListener("change", () => { meter.name = $("measure").value; colour(); });
 $("step").addEventListener("input", () => {
   meter.step = Number($("step").value);
-  meter.last = meter.step === Number($("step").max);
   colour();
   if (state.node) refresh();
 });

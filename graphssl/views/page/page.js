@@ -7,7 +7,7 @@ const diff = data.mode === "diff";
 
 function selectSheet(name) {
   const sheet = sheetsByName.get(name);
-  if (!sheet) return false;
+  if (!sheet) return;
   const touched = view.touched;
   state.sheet = sheet;
   $("sheet").value = name;
@@ -15,7 +15,6 @@ function selectSheet(name) {
   if (!touched) resized(state.node);
   if (state.node) open(shownAs(panes[0].drawing, state.node), { focus: false });
   remember();
-  return true;
 }
 
 /** Draw the chosen sheets again and bring back what was highlighted. */
@@ -363,8 +362,3 @@ fit({ first: true });
 if (diff) tellChanges();
 restore();
 new ResizeObserver(() => resized(state.node)).observe(stage);
-window.graphssl = {
-  setMeasures, selectSheet, selectNode: (name) => open(name), fit,
-  extra: $("extra"),
-  sheets: () => data.sheets.map((sheet) => sheet.name),
-};

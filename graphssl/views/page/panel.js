@@ -9,7 +9,7 @@ function prose(text) {
 
 function section(title, ...children) {
   const found = children.filter(Boolean);
-  return found.length ? make("section", {}, make("h3", {}, title), ...found) : null;
+  return found.length ? make("section", {}, make("h3", {}, ...[title].flat()), ...found) : null;
 }
 
 /** The panel's content for a node of a pane. actions: what its buttons do. */
@@ -51,9 +51,8 @@ function notes(pane, box) {
 function measured(sheet, box) {
   const all = sheet.measures?.measures.filter((measure) => Object.hasOwn(measure.values, box.name)) ?? [];
   const rows = all.map((measure) => {
-    const values = measure.values[box.name];
-    const value = values[Math.min(meter.step, values.length - 1)];
-    const words = typeof value === "number" ? `${short(value)} ${measure.unit}`.trim() : "not measured";
+    const value = valueNow(measure, box.name);
+    const words = isMeasured(value) ? `${short(value)} ${measure.unit}`.trim() : "not measured";
     return make("tr", { title: measure.doc }, make("th", { scope: "row" }, measure.title), make("td", {}, words));
   });
   return section("Measured", rows.length ? make("table", {}, make("tbody", {}, ...rows)) : null);
@@ -87,7 +86,8 @@ function yamlLines(detail, title) {
     const number = places[i].slice(places[i].lastIndexOf(":") + 1);
     return [...heading, make("tr", {}, make("th", { scope: "row", title: places[i] }, number), make("td", {}, text))];
   });
-  return section(files.length > 1 ? title : `${title} · ${files[0]}`, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
+  const heading = files.length > 1 ? title : [`${title} · `, make("span", {}, files[0])];
+  return section(heading, make("div", { class: "scroll" }, make("table", { class: "yaml" }, make("tbody", {}, ...rows))));
 }
 
 function ports(list) {

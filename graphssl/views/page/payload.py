@@ -8,8 +8,9 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from graphssl.views.collapse import collapsed, foldings, groups_of
+from graphssl.views.collapse import collapsed, foldings, groups_of, origin
 from graphssl.views.escape import clean
+from graphssl.views.heat import receivers
 from graphssl.views.page.sheets import Attribute, Detail, Port, Sheet
 from graphssl.views.scene import Arrow, Box, Scene
 from graphssl.views.svg import figure
@@ -51,6 +52,7 @@ class _Payload:
             "drawings": self.drawn[sheet.scene],
             "details": {name: self.detail(detail) for name, detail in sheet.details.items()},
             "measures": asdict(sheet.measures) if sheet.measures else None,
+            "receivers": _receivers(sheet),
         }
 
     def drawing(self, scene: Scene, folding: Sequence[str]) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class _Payload:
             "folded": folding,
             "figure": self.figures.add(figure(shown)),
             "boxes": [self.boxes.add(_box(box, box.name in losses)) for box in shown.boxes],
-            "edges": [self.edges.add(_edge(edge)) for edge in shown.edges],
+            "edges": [self.edges.add(_edge(edge, folding)) for edge in shown.edges],
         }
 
     def detail(self, detail: Detail) -> int:
@@ -90,21 +92,26 @@ def payload(title: str, sheets: Sequence[Sheet], mode: str) -> tuple[dict[str, A
     return _plain(data), found.figures.items
 
 
-def script_json(data: Any) -> str:
-    """JSON that can stand in an HTML script element: nothing in it can end the element or begin another."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"})
-
-
 def _box(box: Box, loss: bool) -> dict[str, Any]:
     badges = [badge.text for badge in box.badges]
     plain = {key: value for key, value in vars(box).items() if key not in ("inputs", "stops_gradient", "lines")}
     return {**plain, "badges": badges, "what": box.lines[0] if box.lines else box.op, "loss": loss}
 
 
-def _edge(edge: Arrow) -> dict[str, Any]:
+def _receivers(sheet: Sheet) -> dict[str, str]:
+    """By node: the module whose measured gradient an edge that comes from there is drawn with."""
+    norms = sheet.measures.get("grad_norm") if sheet.measures else None
+    return receivers(sheet.scene, norms.values) if norms else {}
+
+
+def _edge(edge: Arrow, folding: Sequence[str]) -> dict[str, Any]:
     names = ("source", "target", "kind", "port", "into", "stops", "mark", "notes")
-    return {**{name: getattr(edge, name) for name in names}, "label": edge.label, "number": edge.number is not None}
+    return {
+        **{name: getattr(edge, name) for name in names},
+        "label": edge.label,
+        "number": edge.number is not None,
+        "origin": origin(edge, folding),
+    }
 
 
 def _plain(value: Any) -> Any:
