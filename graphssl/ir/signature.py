@@ -255,10 +255,14 @@ class RowByRow(Pure):
 
 
 class State(Op):
-    """Remembers across steps: reading gives the value from before this step."""
+    """Remembers across steps: reading gives the value from before this step.
+
+    running_mean: name of the buffer that holds a running mean, whose length runs measure.
+    """
 
     kind = "state"
     needs_width = True
+    running_mean: ClassVar[str | None] = None
 
 
 class Loss(Op):
@@ -268,11 +272,14 @@ class Loss(Op):
 
     paired: the inputs that `pairs` runs over when they are lists of views.
     candidates: the inputs whose rows a sample is told apart from; the first that is given counts.
+    undecided: the input that, where it is all zero, makes every answer equally likely: the loss is then what guessing costs,
+        ln(candidates) or ln(classes).
     """
 
     kind = "loss"
     paired: ClassVar[tuple[str, ...]] = ()
     candidates: ClassVar[tuple[str, ...]] = ()
+    undecided: ClassVar[str | None] = None
     loss = Output("scalar", "the loss, unweighted")
     weight = scheduled(1.0, "Weight of this loss in the total.", role="wiring")
 

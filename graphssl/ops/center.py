@@ -27,6 +27,7 @@ class Center(State):
     name = "center"
     term = "centring"
     prevents_collapse = True
+    running_mean = "center"
     x = Input("logits[b k] | features[b k] | tokens[b n k]", "rows to centre")
     mask = Input("mask[b n] | weights[b]", "rows or tokens that count for the mean: where it is not 0", optional=True)
     output = Output("any", "x - c")

@@ -35,6 +35,7 @@ class InfoNCE(Loss):
     prevents_collapse = True
     paired = ("query", "positive")
     candidates = ("negatives", "positive")
+    undecided = "query"
     query = Input("features[b d]", "rows that gradient trains")
     positive = Input("features[p d]", "the row that belongs to each query")
     negatives = Input("features[q d]", "candidates that are always wrong", optional=True)
@@ -98,6 +99,7 @@ class NTXent(Loss):
     term = "the NT-Xent loss"
     prevents_collapse = True
     candidates = ("z",)
+    undecided = "z"
     z = Input("features[b d]", "a list of views of the same images", takes_list=True, views=2)
     temperature = scheduled(0.1, "τ: what similarities are divided by.", above=0)
     normalize = NORMALIZE

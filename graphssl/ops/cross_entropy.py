@@ -36,6 +36,7 @@ class SoftCrossEntropy(RowLoss):
     name = "soft_cross_entropy"
     term = "a soft cross-entropy"
     paired = ("prediction", "target")
+    undecided = "prediction"
     prediction = Input("logits[b k] | features[b k] | tokens[b n k]", "logits that gradient trains")
     target = Input("probabilities[b k] | tokens[b n k]", "what they should be")
     mask = Input("mask[b n]", "tokens that count", optional=True)

@@ -55,6 +55,7 @@ class CrossEntropy(RowLoss):
 
     name = "cross_entropy"
     term = "a cross-entropy"
+    undecided = "logits"
     logits = Input("logits[b k]", "one number per class")
     label = Input("label[b]", "class indices; -1 does not count")
     temperature = scheduled(1.0, "τ: what logits are divided by.", above=0)

@@ -78,7 +78,7 @@ def train(method: Method, options: Options) -> int:
     evaluation = Evaluation(
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
-    measuring = Measuring(graph, module, steps, options.measure_every, main=accelerator.is_main_process)
+    measuring = Measuring(graph, module, steps, per_epoch, options.measure_every, main=accelerator.is_main_process)
     if accelerator.is_main_process:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,9 +12,26 @@ from torch import Tensor, nn
 
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
+from graphssl.ir.types import Edge
+from graphssl.language.schedule import Schedule
 from graphssl.language.spec import Ref
 from graphssl.ops.modules.distributed import world
-from graphssl.runtime.measures.formulas import distance, effective_rank, gradient_norm, gram, rounded, spread, vectors
+from graphssl.runtime.measures.formulas import (
+    alignment,
+    change,
+    distance,
+    effective_rank,
+    entropy,
+    gradient_norm,
+    gram,
+    rounded,
+    some_weights,
+    spaced,
+    spread,
+    uniformity,
+    vectors,
+)
+from graphssl.runtime.measures.judging import Judge, is_distribution, terms
 from graphssl.runtime.stopwatch import Stopwatch
 from graphssl.runtime.writes import Writes
 
@@ -29,17 +47,53 @@ def default_every(steps: int) -> int:
 
 
 class Measuring:
-    """Which steps of a run are measured, and what has to be remembered between them."""
+    """Which steps of a run are measured, and what has to be remembered between them.
 
-    def __init__(self, graph: Graph, module: nn.Module, steps: int, every: int | None, *, main: bool):
+    steps, per_epoch: length of the training and of an epoch, in optimizer steps. every: None takes the default, 0 is never.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        module: nn.Module,
+        steps: int,
+        per_epoch: int,
+        every: int | None = None,
+        *,
+        main: bool = True,
+    ):
         self.steps, self.main = steps, main
         self.every = default_every(steps) if every is None else every
         self.module = module
         self.own = {node.name: own for node in graph if (own := _own(module, node)) is not None}
-        self.kept = {node.name: ref for node in graph if (ref := _vector_output(node)) is not None}
+        self.curves = {
+            node.name: {
+                key: value.bind(steps, per_epoch) for key, value in node.attrs.items() if isinstance(value, Schedule)
+            }
+            for node in graph
+        }
+        self.places = {node.name: place for node in graph if (place := _place(graph, node)) is not None}
+        self.judges = {
+            n.name: Judge(graph, n, self.curves[n.name]) for n in graph.losses() if n.op.undecided in n.given
+        }  # type: ignore[attr-defined]
+        self.losses = {
+            node.name: node for node in graph.losses() if node.name in self.judges or _compares_features(node)
+        }
+        self.inputs = {
+            name: {port: [_key(graph, ref) for ref in refs] for port, refs in node.inputs.items()}
+            for name, node in self.losses.items()
+        }
         self.copies = {node.name: graph.module_of(graph.nodes[node.of.node]).name for node in graph if _slow(node)}  # type: ignore[union-attr]
+        self.means = {n.name: n.op.running_mean for n in graph.of_kind("state") if n.op.running_mean}  # type: ignore[attr-defined]
         sizes = {n.name: int(n.attrs["size"]) for n in graph.of_kind("state") if n.delayed and "size" in n.attrs}
         self.writes = Writes(sizes)
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Outputs that a measured step has to give."""
+        places = [place.key for place in self.places.values()]
+        inputs = [key for ports in self.inputs.values() for keys in ports.values() for key in keys]
+        return tuple(dict.fromkeys([*places, *inputs]))
 
     def due(self, done: int) -> bool:
         """Whether step number `done` (from 1) is measured: every so many, the first and the last. The same on all ranks."""
@@ -61,41 +115,77 @@ class Reading:
 
     def __init__(self, measuring: Measuring, done: int):
         self.measuring, self.done = measuring, done
-        self.numbers: dict[tuple[str, str], Tensor] = {}  # (node, measure) -> scalar still on the device
+        self.numbers: dict[tuple[str, str], Tensor | float] = {}  # (node, measure) -> a scalar, still on the device
         self.grams: dict[str, Tensor] = {}
-        self.known: dict[tuple[str, str], float] = {}
+        self.before: dict[str, Tensor] = {}
         self.watch: Stopwatch | None = None
 
     def forward(self, model: Callable[..., StepOutput], views: Any, step: int) -> StepOutput:
         """The step's output, `model(views, step)`; every node's values are measured on the way, and let go."""
-        kept = self.measuring.kept
-        self.watch = Stopwatch(self.measuring.own, next(self.measuring.module.parameters()).device)
+        measuring = self.measuring
+        self.watch = Stopwatch(measuring.own, next(measuring.module.parameters()).device)
         with self.watch:
-            out = model(views, step, keep=tuple(map(str, kept.values())))
+            out = model(views, step, keep=measuring.keep)
         with torch.no_grad():
-            for name, ref in kept.items():
-                rows = vectors(out.values[str(ref)])
-                self.numbers[name, "std"] = spread(rows)
-                self.grams[name] = gram(rows)
+            for name, place in measuring.places.items():
+                self._values(name, place, out.values[place.key])
+            for name, node in measuring.losses.items():
+                keys = measuring.inputs[name]
+                calls = terms(node, {port: _arrived(node.given[port], keys[port], out.values) for port in keys})
+                if name in measuring.judges:
+                    self._add(name, measuring.judges[name].measure(out.losses[name], calls, step))
+                if _compares_features(node):
+                    self._positives(name, node, calls)
+        for name, curves in measuring.curves.items():
+            self._add(name, {key: curve(step) for key, curve in curves.items()})
         return out._replace(values={})
+
+    def _add(self, name: str, found: Mapping[str, Tensor | float]) -> None:
+        self.numbers |= {(name, measure): value for measure, value in found.items()}
+
+    def _values(self, name: str, place: Place, value: Any) -> None:
+        """What the vectors of a node say: of the first view, and how near the second is."""
+        views = value if isinstance(value, list) else [value]
+        rows = vectors(views[0])
+        self.grams[name] = gram(rows)
+        self._add(name, {"std": spread(rows)})
+        if place.distribution:
+            shares = spaced(views[0].detach().flatten(0, -2))
+            mean = entropy(shares).mean()
+            self._add(name, {"entropy": mean, "entropy_share": mean / math.log(shares.shape[1])})
+            self._add(name, {"prototypes": entropy(shares.mean(dim=0)).exp()})
+        elif place.kind != "logits":
+            self._add(name, {"uniformity": uniformity(rows)})
+            if place.paired:
+                self._add(name, {"alignment": alignment(rows, vectors(views[1]))})
+
+    def _positives(self, name: str, node: Node, calls: list[dict[str, Any]]) -> None:
+        """How near the two inputs of a loss are that belong together, where this process has both."""
+        pairs = [tuple(vectors(call[port]) for port in node.op.paired) for call in calls]  # type: ignore[attr-defined]
+        if all(left.shape == right.shape for left, right in pairs):
+            self._add(name, {"alignment": torch.stack([alignment(*pair) for pair in pairs]).mean()})
 
     @torch.no_grad()
     def gradients(self) -> None:
-        """Norms of the gradients as they are now."""
+        """Norms of the gradients as they are now, and the weights that they are about to change."""
         for name, own in self.measuring.own.items():
             norm = gradient_norm(own)
             if norm is not None:
-                self.numbers[name, "grad_norm"] = norm
+                self._add(name, {"grad_norm": norm})
+                self.before[name] = some_weights(own)
 
     @torch.no_grad()
     def state(self) -> None:
-        """Copies and queues as they stand now."""
+        """What the step did to weights, copies, means and queues."""
         own = self.measuring.own
+        for name, before in self.before.items():
+            self._add(name, {"update": change(some_weights(own[name]), before)})
         for name, fast in self.measuring.copies.items():
-            self.numbers[name, "ema_distance"] = distance(own[name], own[fast])
+            self._add(name, {"ema_distance": distance(own[name], own[fast])})
+        for name, buffer in self.measuring.means.items():
+            self._add(name, {"mean_norm": torch.linalg.vector_norm(own[name].get_buffer(buffer))})
         for name in self.measuring.writes.sizes:
-            held = self.measuring.writes.held(name, self.done)
-            self.known |= {(name, measure): value for measure, value in held.items()}
+            self._add(name, self.measuring.writes.held(name, self.done))
 
     def nodes(self) -> dict[str, dict[str, float]]:
         """Everything measured, by node; what is not finite is left out. Waits for the device."""
@@ -104,7 +194,6 @@ class Reading:
             if math.isfinite(values[name, "std"]):
                 values[name, "rank"] = effective_rank(products)
                 values[name, "rank_share"] = values[name, "rank"] / len(products)
-        values |= self.known
         values |= {(name, "time"): share for name, share in (self.watch.shares() if self.watch else {}).items()}
         found: dict[str, dict[str, float]] = {}
         for (name, measure), value in values.items():
@@ -124,12 +213,42 @@ def _slow(node: Node) -> bool:
     return node.kind == "link" and node.of is not None and not node.shares and "momentum" in node.attrs
 
 
-def _vector_output(node: Node) -> Ref | None:
+@dataclass(frozen=True)
+class Place:
+    """Where a node gives vectors. key: its name in a step's values. paired: the rows of two views belong to the same images."""
+
+    key: str
+    kind: str
+    distribution: bool
+    paired: bool
+
+
+def _place(graph: Graph, node: Node) -> Place | None:
     """The output of a node that holds vectors, the default one before others."""
     default = node.signature.default_port() if node.signature.outputs else None
-    ports = sorted(node.outputs, key=lambda port: port != default)
-    for port in ports:
+    for port in sorted(node.outputs, key=lambda port: port != default):
         values = node.outputs[port].values
         if values and values[0].kind in VECTORS and len(values[0].axes) >= 2:
-            return Ref(node.name, None if port == default else port, node.span)
+            ref = Ref(node.name, port, node.span)
+            paired = len(values) > 1 and {value.axes[0] for value in values[:2]} <= {"b", "B"}
+            return Place(_key(graph, ref), values[0].kind, is_distribution(graph, ref), paired)
     return None
+
+
+def _key(graph: Graph, ref: Ref) -> str:
+    """The name of an output in a step's values."""
+    node = graph.nodes[ref.node]
+    return ref.node if graph.port(ref) == node.signature.default_port() else f"{ref.node}.{graph.port(ref)}"
+
+
+def _arrived(edge: Edge, keys: list[str], values: Mapping[str, Any]) -> Any:
+    """What arrives at an input: one value, or the list that several references make."""
+    if not edge.listed:
+        return values[keys[0]]
+    return [x for key in keys for x in (values[key] if isinstance(values[key], list) else [values[key]])]
+
+
+def _compares_features(node: Node) -> bool:
+    """Whether a loss compares two features of one sample."""
+    ports = node.op.paired  # type: ignore[attr-defined]
+    return len(ports) == 2 and all(value.kind == "features" for port in ports for value in node.given[port].values)
