@@ -38,8 +38,9 @@ def check(arguments: argparse.Namespace) -> int:
 def explain(arguments: argparse.Namespace) -> int:
     """What a code means, why it matters, an example, and what to write instead."""
     from graphssl.checks import explanations
+    from graphssl.runtime import diagnosis
 
-    known = explanations()
+    known = {**explanations(), **diagnosis.explanations()}
     if arguments.code is None:
         width = max(map(len, known))
         for code, explanation in sorted(known.items()):

@@ -25,6 +25,7 @@ from graphssl.ops.modules.chance import begin_part, chance_of_step
 from graphssl.runtime import checkpoint
 from graphssl.runtime.agreement import require_agreement
 from graphssl.runtime.bad_images import BadImages
+from graphssl.runtime.diagnosis import Diagnosis, told
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
 from graphssl.runtime.folder import RunFolder
@@ -65,6 +66,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.eval_steps = self._every(self.options.eval_every)
         self.save_steps = self._every(self.options.checkpoint_every)
+        self.diagnosis = Diagnosis(self.graph, self.folder.metrics() if self.accelerator.is_main_process else ())
 
     def _every(self, epochs: float | None) -> int:
         """Steps between two events: every so many epochs, by default ten times in a run; 0 is never."""
@@ -192,8 +194,14 @@ class Loop:
         epoch = done / self.sampler.steps_per_epoch
         self.accelerator.log({**values, "lr": lr}, step=done)
         if self.accelerator.is_main_process:
-            record = {"step": done, "epoch": round(epoch, 4), **values, "lr": lr, "images_per_s": round(rate, 1)}
-            self.folder.log({**record, **({"nodes": nodes} if nodes else {})})
+            record = {"step": done, "epoch": round(epoch, 4), **values, "lr": lr}
+            if len(set(self.recipe.weight_decay.values())) > 1:
+                record["weight_decay"] = self.optimizers.weight_decay(done - 1)
+            record |= {"images_per_s": round(rate, 1), **({"nodes": nodes} if nodes else {})}
+            findings = self.diagnosis.hear(record)
+            self.folder.log({**record, **({"diagnosis": [told(finding) for finding in findings]} if findings else {})})
+            for finding in findings:
+                report.say(finding.to_text())
         shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}
         monitors = {name: values[name] for name, _ in self.graph.monitors}
         report.step(done, {**shown, **monitors}, rate)

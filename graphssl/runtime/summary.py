@@ -12,7 +12,7 @@ from graphssl import __version__
 
 
 def summary(metrics: Iterable[Mapping[str, Any]], steps: int, epochs: float, knn: str | None) -> dict[str, Any]:
-    """From the logged lines: how long it was, first and last loss and kNN accuracy. knn: its settings."""
+    """From the logged lines: how long it was, first and last loss and kNN accuracy, what it was told. knn: its settings."""
     records = list(metrics)
     losses = [r["loss"] for r in records if "loss" in r]
     scores = [r["knn"] for r in records if "knn" in r]
@@ -21,6 +21,7 @@ def summary(metrics: Iterable[Mapping[str, Any]], steps: int, epochs: float, knn
         "epochs": round(epochs, 4),
         "loss": {"first": losses[0], "last": losses[-1]} if losses else None,
         "knn": {"first": scores[0], "last": scores[-1], "settings": knn} if scores else None,
+        "diagnosis": [{"step": r["step"], **found} for r in records for found in r.get("diagnosis", ())],
         "graphssl": __version__,
         "torch": torch.__version__,
         "command": " ".join(sys.argv),

@@ -39,12 +39,30 @@ _KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
      0, None, "high", "linear"),
     ("rank_share", "effective rank, share", "", "effective rank / the largest possible, min(samples, width)", 0, 1, "high",
      "linear"),
+    ("alignment", "distance of two views", "", "mean squared distance of the l2-normalised vectors of two views: 0 the same, 2 unrelated "
+     "(arXiv:2005.10242)", 0, 2, "low", "linear"),
+    ("uniformity", "uniformity", "", "log of the mean of exp(-2 × squared distance) over pairs of images: 0 collapsed, about -4 spread "
+     "evenly (arXiv:2005.10242)", -4, 0, "low", "linear"),
+    ("chance_share", "loss / cost of guessing", "", "the loss divided by what an answer costs that gives all candidates or classes the "
+     "same share: 1 is no better than guessing", 0, None, "low", "linear"),
+    ("chance", "cost of guessing", "nats", "the loss of giving all candidates or classes the same share: ln(candidates)", 0, None, "",
+     "linear"),
+    ("kl", "KL(target‖prediction)", "nats", "mean divergence of the predicted distribution from the target", 0, None, "low", "linear"),
+    ("entropy", "entropy", "nats", "mean entropy of a sample's distribution: 0 one prototype, ln K all alike", 0, None, "", "linear"),
+    ("entropy_share", "entropy / ln K", "", "mean entropy of a sample's distribution, as a share of the largest", 0, 1, "", "linear"),
+    ("prototypes", "prototypes in use", "", "exp of the entropy of the mean distribution of the batch", 0, None, "high", "linear"),
+    ("mean_norm", "length of the running mean", "", "L2 norm of a centre", 0, None, "", "linear"),
     ("grad_norm", "gradient norm", "", "L2 norm of the gradient of a module's parameters, before clipping", 0, None, "",
      "log"),
+    ("weight_norm", "length of the weights", "", "L2 norm of a module's parameters", 0, None, "", "log"),
+    ("update", "relative change of weights", "", "‖change of the weights in one step‖ / ‖weights‖", 0, None, "", "log"),
     ("ema_distance", "distance of the copy", "", "‖copy − original‖ / ‖original‖ over the parameters", 0, None, "", "linear"),
     ("age", "age of the queue", "steps", "mean age of the rows that were written; those it began with do not count", 0, None,
      "low", "linear"),
     ("filled", "queue filled", "", "share of the queue's rows that were written", 0, 1, "high", "linear"),
+    ("momentum", "momentum", "", "how much of the old value a copy keeps, by its schedule", 0, 1, "", "linear"),
+    ("temperature", "temperature", "", "by its schedule", 0, None, "", "linear"),
+    ("weight", "weight of the loss", "", "by its schedule", 0, None, "", "linear"),
     ("time", "share of forward time", "", "time in a module / time of the forward of all", 0, None, "", "linear"),
 )  # fmt: skip
 KNOWN = tuple(Quantity(*row) for row in _KNOWN)

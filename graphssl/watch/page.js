@@ -1,12 +1,13 @@
 // A run as it happens: lines of metrics arrive as server-sent events; curves and the graph are drawn again at most once a frame.
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
-const RUN = new Set(["step", "epoch", "nodes"]);
+const RUN = new Set(["step", "epoch", "nodes", "diagnosis"]);
 const LINES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f8790", "#a8457f"]; // Okabe and Ito
 const DASHES = ["", "6 3", "2 3"]; // for more nodes than colours
 
 let curves = new Map(); // name -> {x: [step], y: [value]}
 let measured = []; // {step, nodes}
+let diagnoses = []; // {step, code, message, help}
 let newest = {};
 let hover = null; // step under the pointer
 let chosen = null; // the node seen alone
@@ -17,6 +18,7 @@ let span = [0, 1]; // steps of the run, the same for all panels
 function forget() {
   curves = new Map();
   measured = [];
+  diagnoses = [];
   newest = {};
   span = [0, 1];
   live = true;
@@ -33,8 +35,9 @@ function take(records) {
       curve.y.push(value);
     }
     span = [Math.min(span[0], record.step), Math.max(span[1], record.step)];
-    const { nodes, ...rest } = record;
+    const { nodes, diagnosis, ...rest } = record;
     Object.assign(newest, rest);
+    for (const found of diagnosis ?? []) diagnoses.push({ step: record.step, ...found });
     if (nodes) measured.push({ step: record.step, nodes });
   }
   redraw();
@@ -46,10 +49,27 @@ function redraw() {
   requestAnimationFrame(() => {
     pending = false;
     drawNow();
+    drawDiagnoses();
     drawCurves();
     drawNodes();
     drawGraph();
   });
+}
+
+// what is wrong
+
+function drawDiagnoses() {
+  const list = $("diagnosis");
+  list.hidden = !diagnoses.length;
+  if (list.children.length === diagnoses.length) return;
+  list.replaceChildren(...diagnoses.map(({ step, code, message, help }) => {
+    const item = document.createElement("li"), head = document.createElement("b"), advice = document.createElement("p");
+    head.textContent = `${code ?? ""} at step ${step}`;
+    advice.className = "soft";
+    advice.textContent = help ?? "";
+    item.append(head, ` ${message ?? ""}`, advice);
+    return item;
+  }));
 }
 
 // numbers

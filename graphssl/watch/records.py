@@ -10,9 +10,12 @@ from graphssl.views.run import clean_nodes, is_number
 NAMES, LENGTH = 200, 120
 """Values of a line, and characters of a name, that are passed on."""
 
+TEXT = 2000
+"""Characters of a sentence."""
+
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics.jsonl: `step`, its numbers, and `nodes`; nothing where it is no such line.
+    """A line of metrics.jsonl: `step`, its numbers, `nodes` and `diagnosis`; nothing where it is no such line.
 
     A value that is not finite stays, as None, so that a curve shows the gap.
     """
@@ -31,7 +34,17 @@ def record(line: bytes) -> dict[str, Any] | None:
         node[:LENGTH]: dict(list(values.items())[:NAMES])
         for node, values in list(clean_nodes(found.get("nodes")).items())[: 10 * NAMES]
     }
-    return {**numbers, **({"nodes": nodes} if nodes else {})}
+    told = _told(found.get("diagnosis"))
+    return {**numbers, **({"nodes": nodes} if nodes else {}), **({"diagnosis": told} if told else {})}
+
+
+def _told(value: Any) -> list[dict[str, str]]:
+    """What a line tells that is wrong: texts by key."""
+    found = [item for item in value[:NAMES] if isinstance(item, dict)] if isinstance(value, list) else []
+    return [
+        {key: str(item[key])[:TEXT] for key in ("code", "node", "message", "help") if isinstance(item.get(key), str)}
+        for item in found
+    ]
 
 
 def _is_step(value: Any) -> bool:

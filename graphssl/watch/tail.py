@@ -56,7 +56,7 @@ class Tail:
         history = self.offset < self.old
         self.offset += len(chunk)
         records = [found for line in self._lines(chunk) if (found := record(line))]
-        kept = [found for found in records if not history or found is records[-1] or self._kept(found)]
+        kept = [r for r in records if not history or r is records[-1] or "diagnosis" in r or self._kept(r)]
         return Look(tuple(kept), fresh, len(chunk) == CHUNK)
 
     def _lines(self, chunk: bytes) -> list[bytes]:

@@ -21,11 +21,14 @@ from graphssl.ops.modules.queue import Queue
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.measures.formulas import (
     ROWS,
+    alignment,
     distance,
     effective_rank,
+    entropy,
     gradient_norm,
     gram,
     spread,
+    uniformity,
     vectors,
 )
 from graphssl.runtime.measures.measuring import Measuring, default_every
@@ -86,13 +89,42 @@ def test_rank_is_exp_of_the_entropy_of_singular_values() -> None:
     assert effective_rank(gram(torch.zeros(3, 4).double())) == 0
 
 
-def test_one_vector_a_sample_is_taken_from_lists_tokens_maps_and_long_values() -> None:
+def test_one_vector_a_sample_is_taken_from_tokens_maps_and_long_values() -> None:
     tokens, maps = torch.randn(4, 9, 3), torch.randn(4, 3, 2, 2)
-    assert torch.equal(vectors([tokens, tokens + 1]), tokens.mean(dim=1).double())
+    assert torch.equal(vectors(tokens), tokens.mean(dim=1).double())
     assert torch.allclose(vectors(maps), maps.flatten(2).mean(dim=2).double())
     long = torch.arange(2 * ROWS + 2.0)[:, None].expand(-1, 3)
     found = vectors(long)[:, 0].tolist()
     assert found == [3.0 * i for i in range(len(found))] and ROWS / 2 < len(found) <= ROWS
+
+
+def test_alignment_is_the_mean_squared_distance_of_unit_vectors_of_two_views() -> None:
+    rows, others = (torch.randn(7, 5, generator=torch.Generator().manual_seed(i)).double() for i in (0, 1))
+    total = 0.0
+    for x, y in zip(rows.tolist(), others.tolist(), strict=True):
+        a, b = math.hypot(*x), math.hypot(*y)
+        total += sum((p / a - q / b) ** 2 for p, q in zip(x, y, strict=True))
+    assert float(alignment(rows, others)) == pytest.approx(total / 7, rel=1e-12)
+    assert float(alignment(rows, 3 * rows)) == pytest.approx(0, abs=1e-15)
+
+
+def test_uniformity_is_the_log_of_the_mean_potential_of_all_pairs() -> None:
+    rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    unit = [[x / math.hypot(*row) for x in row] for row in rows.tolist()]
+    potentials = [
+        math.exp(-2 * sum((p - q) ** 2 for p, q in zip(a, b, strict=True)))
+        for i, a in enumerate(unit)
+        for j, b in enumerate(unit)
+        if i != j
+    ]
+    assert float(uniformity(rows)) == pytest.approx(math.log(sum(potentials) / 30), rel=1e-12)
+    assert float(uniformity(torch.ones(5, 3).double())) == pytest.approx(0, abs=1e-12)
+    assert float(uniformity(torch.eye(40).double())) == pytest.approx(-4)  # all √2 apart
+
+
+def test_entropy_is_ln_k_for_even_shares_and_0_for_a_certain_answer() -> None:
+    found = entropy(torch.tensor([[0.25] * 4, [0, 1, 0, 0], [0.5, 0.5, 0, 0]]).double())
+    assert found.tolist() == pytest.approx([math.log(4), 0, math.log(2)])
 
 
 def test_distance_of_a_copy_after_steps_of_a_moving_student() -> None:
@@ -167,11 +199,11 @@ def test_a_run_is_measured_about_two_hundred_times_at_most_and_at_both_ends() ->
     method = graphssl.load("simclr@quick", {"nodes.f.args.channels": [8, 8, 8, 8]})
     module = graphssl.compile(method)
     graph = method.checked_graph()
-    due = Measuring(graph, module, 130, None, main=True).due
+    due = Measuring(graph, module, 130, 13).due
     assert [done for done in range(1, 131) if due(done)] == [1, 50, 100, 130]
-    never = Measuring(graph, module, 130, 0, main=True)
+    never = Measuring(graph, module, 130, 13, 0)
     assert not any(never.due(done) for done in range(1, 131))
-    assert Measuring(graph, module, 130, 1, main=False).reading(1) is None
+    assert Measuring(graph, module, 130, 13, 1, main=False).reading(1) is None
 
 
 @pytest.mark.parametrize(

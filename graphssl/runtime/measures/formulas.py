@@ -100,6 +100,11 @@ def gradient_norm(module: nn.Module) -> Tensor | None:
     return torch.nn.utils.get_total_norm(grads) if grads else None
 
 
+def weight_norm(module: nn.Module) -> Tensor:
+    """L2 norm of all parameters."""
+    return torch.nn.utils.get_total_norm([_local(p) for p in module.parameters()])
+
+
 def some_weights(module: nn.Module) -> Tensor:
     """Numbers of the parameters of a module as they are now, at most about WEIGHTS."""
     parts = [_local(p).flatten() for p in module.parameters()]

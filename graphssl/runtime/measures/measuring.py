@@ -30,6 +30,7 @@ from graphssl.runtime.measures.formulas import (
     spread,
     uniformity,
     vectors,
+    weight_norm,
 )
 from graphssl.runtime.measures.judging import Judge, is_distribution, terms
 from graphssl.runtime.stopwatch import Stopwatch
@@ -171,8 +172,8 @@ class Reading:
         for name, own in self.measuring.own.items():
             norm = gradient_norm(own)
             if norm is not None:
-                self._add(name, {"grad_norm": norm})
                 self.before[name] = some_weights(own)
+                self._add(name, {"grad_norm": norm, "weight_norm": weight_norm(own)})
 
     @torch.no_grad()
     def state(self) -> None:
