@@ -2,7 +2,7 @@
 
     python -m tests.runtime.planted --data CIFAR10 [--only NAME ...]
 
-writes `tests/runtime/histories/NAME.jsonl.gz`, the metrics of each run without its times. CIFAR10 is a folder with 625 images of each
+writes `tests/runtime/histories/NAME.jsonl.gz`, the metrics of each run without its times; `--table` prints what is in them. CIFAR10 is a folder with 625 images of each
 class of CIFAR-10 (195 steps of 32 images an epoch). Every run is a bundled method's `@quick` with a smaller network and batch.
 """
 
@@ -12,7 +12,7 @@ import argparse
 import gzip
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One run. changes: what makes it fail. expected: the symptom it must be told, none of a healthy one.
+    """One run. changes: what makes it fail. expected: the symptom it must be told, none of a healthy one; cause: words in it.
 
     The learning rate is that of `@quick`, as if the batch were as large, times `lr`.
     """
@@ -55,6 +55,7 @@ class Run:
     variant: str = ""
     lr: float = 1
     expected: str = ""
+    cause: str = ""
 
     def load(self) -> Method:
         small = {**_ALL, **SMALL[self.method]}
@@ -66,19 +67,27 @@ class Run:
 
 RUNS: Mapping[str, Run] = {
     **{method: Run(method) for method in SMALL},
-    "byol_no_predictor": Run("byol", variant="@no_predictor", expected="collapsed"),
-    "dino_no_centring": Run("dino", {"nodes.c": None, "nodes.p.in": "ht"}, expected="one-prototype"),
-    "simclr_cold": Run("simclr", {"nodes.loss.temperature": 0.001}, expected="temperature-too-low"),
-    "moco_v2_cold": Run("moco_v2", {"nodes.loss.temperature": 0.001}, expected="temperature-too-low"),
-    "simclr_fast": Run("simclr", lr=100, expected="lr-too-high"),
-    "byol_fast": Run("byol", lr=100, expected="lr-too-high"),
-    "dino_fast": Run("dino", lr=100, expected="lr-too-high"),
-    "moco_v2_fast": Run("moco_v2", lr=100, expected="lr-too-high"),
-    "simsiam_fast": Run("simsiam", lr=100, expected="lr-too-high"),
-    "byol_no_target": Run("byol", variant="@no_target", expected="collapsed"),
-    "simclr_hot": Run("simclr", {"nodes.loss.temperature": 100.0}, expected="uniform"),
-    "dino_even_target": Run("dino", {"nodes.p.temperature": 0.2}, expected="uniform"),
-    "vicreg_no_covariance": Run("vicreg", {"nodes.loss.covariance": 0, "nodes.loss.variance": 1}, expected="low-rank"),
+    "byol_no_predictor": Run("byol", variant="@no_predictor", expected="collapsed", cause="no predictor"),
+    "dino_no_centring": Run(
+        "dino", {"nodes.c": None, "nodes.p.in": "ht"}, expected="dead-head", cause="centre what the target"
+    ),
+    "simclr_cold": Run(
+        "simclr", {"nodes.loss.temperature": 0.001}, expected="temperature-too-low", cause="temperature 0.001"
+    ),
+    "moco_v2_cold": Run(
+        "moco_v2", {"nodes.loss.temperature": 0.001}, expected="temperature-too-low", cause="temperature 0.001"
+    ),
+    "simclr_fast": Run("simclr", lr=100, expected="lr-too-high", cause="lower `train.lr`"),
+    "byol_fast": Run("byol", lr=100, expected="lr-too-high", cause="lower `train.lr`"),
+    "dino_fast": Run("dino", lr=100, expected="lr-too-high", cause="lower `train.lr`"),
+    "moco_v2_fast": Run("moco_v2", lr=100, expected="lr-too-high", cause="lower `train.lr`"),
+    "simsiam_fast": Run("simsiam", lr=100, expected="lr-too-high", cause="lower `train.lr`"),
+    "byol_no_target": Run("byol", variant="@no_target", expected="collapsed", cause="carries gradient"),
+    "simclr_hot": Run("simclr", {"nodes.loss.temperature": 100.0}, expected="uniform-logits"),
+    "dino_even_target": Run("dino", {"nodes.p.temperature": 0.2}, expected="uniform-logits"),
+    "vicreg_no_covariance": Run(
+        "vicreg", {"nodes.loss.covariance": 0, "nodes.loss.variance": 1}, expected="dimensional-collapse"
+    ),
 }
 
 
@@ -110,13 +119,54 @@ def history(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
+COLUMNS = ("run", "told", "std", "rank share", "prototypes", "loss / guessing", "step", "growth")
+
+
+def row(name: str) -> tuple[str, ...]:
+    """What decides, of a recorded run: lowest after 50 steps of trained features, of prototypes; of losses both ends; largest steps."""
+    from graphssl.runtime.diagnosis import Diagnosis, causes
+
+    graph = RUNS[name].load().checked_graph()
+    diagnosis = Diagnosis(graph)
+    told = [f"{line['step']}: `{f.code}`" for line in history(name) for f in diagnosis.hear(line)]
+    features = [node.name for node in causes.trained(graph) if node.gives("features")]
+
+    def late(measure: str, nodes: Iterable[str]) -> list[float]:
+        return [p.value for node in nodes for p in diagnosis.history.of(node, measure) if p.step >= 50]
+
+    def least(measure: str, nodes: Iterable[str]) -> str:
+        return f"{min(found):.2g}" if (found := late(measure, nodes)) else ""
+
+    shares = late("chance_share", ["loss"])
+    growths = list(causes.growths(graph, diagnosis.history))
+    return (
+        f"`{name}`",
+        ", ".join(told) or "nothing",
+        least("std", features),
+        least("rank_share", features),
+        least("prototypes", ["p"]),
+        f"{min(shares):.2g} to {max(shares):.2g}" if shares else "",
+        f"{max(growth.step for growth in growths):.2%}",
+        f"{max(growth.times for growth in growths):.2f}",
+    )
+
+
+def table() -> str:
+    """The rows of all recorded runs, as Markdown; healthy ones first."""
+    names = sorted((n for n in RUNS if (HISTORIES / f"{n}.jsonl.gz").exists()), key=lambda n: bool(RUNS[n].expected))
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(row, names)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True)
+    parser.add_argument("--data")
+    parser.add_argument("--table", action="store_true", help="print what decides, of all recorded runs")
     parser.add_argument("--only", nargs="*", choices=list(RUNS), default=list(RUNS))
     arguments = parser.parse_args()
-    HISTORIES.mkdir(exist_ok=True)
-    for name in arguments.only:
+    if arguments.table:
+        print(table())
+    for name in arguments.only if arguments.data else ():
         with tempfile.TemporaryDirectory() as folder:
             records = record(RUNS[name], arguments.data, Path(folder) / "run")
         text = "".join(json.dumps(without_times(line)) + "\n" for line in records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from graphssl.checks import collapse_risk, flow, missing_stop_gradient, target_not_sharper
 from graphssl.ir.graph import Graph, Node
@@ -10,8 +11,8 @@ from graphssl.language.diagnostics import Finding
 from graphssl.language.schedule import Schedule
 from graphssl.runtime.diagnosis.history import History, Point
 
-GROWN, WINDOW = 5.0, 5
-"""Weights that become GROWN times as long within WINDOW measurements are hardly what they were: steps are too long."""
+STEP, GROWN, WITHIN = 0.02, 1.5, 100
+"""Steps are too long where one changes weights by STEP of their length, and they grow GROWN times as long WITHIN so many steps."""
 
 RULES: tuple[Callable[[Graph], Iterator[Finding]], ...] = (
     missing_stop_gradient.check,
@@ -58,23 +59,38 @@ def closeness(graph: Graph, losses: list[Node], history: History) -> str:
     return ", ".join(f"`{name}` {value:.2g}" for name, value in found)
 
 
-def fastest_growth(graph: Graph, history: History) -> tuple[Node, Point, Point] | None:
-    """The trained module whose weights grew most within WINDOW measurements, with their lengths, where that was GROWN times."""
-    found = []
+class Growth(NamedTuple):
+    """Weights of a module that became longer: their length at two measurements, and what one step changed at the second."""
+
+    node: Node
+    before: Point
+    now: Point
+    step: float
+
+    @property
+    def times(self) -> float:
+        return self.now.value / self.before.value
+
+
+def growths(graph: Graph, history: History) -> Iterator[Growth]:
+    """How weights of trained modules grew up to each measurement, from where they were shortest WITHIN so many steps."""
     for node in trained(graph):
-        points = history.of(node.name, "weight_norm")
-        for i, now in enumerate(points):
-            before = min(points[max(0, i - WINDOW + 1) : i + 1], key=lambda point: point.value)
-            found.append((node, before, now))
-    most = max(found, key=lambda growth: growth[2].value / max(growth[1].value, 1e-12), default=None)
-    return most if most and most[2].value >= GROWN * most[1].value else None
+        lengths, steps = history.of(node.name, "weight_norm"), dict(history.of(node.name, "update"))
+        for now in lengths:
+            before = min((p for p in lengths if now.step - WITHIN <= p.step <= now.step), key=lambda point: point.value)
+            if before.value > 0 and now.step in steps:
+                yield Growth(node, before, now, steps[now.step])
 
 
-def step_too_large(graph: Graph, history: History) -> str | None:
-    """What to do where weights grow since steps are too long."""
-    growth = fastest_growth(graph, history)
-    if not growth:
-        return None
-    node, before, now = growth
-    times = now.value / before.value
-    return f"the weights of `{node.name}` grew {times:.2g} times as long from step {before.step} to step {now.step}: lower `train.lr`"
+def long_steps(graph: Graph, history: History) -> Growth | None:
+    """The growth that shows best that steps are too long, if one does."""
+    found = [growth for growth in growths(graph, history) if growth.times >= GROWN and growth.step >= STEP]
+    return max(found, key=lambda growth: growth.times, default=None)
+
+
+def shorter_steps(graph: Graph, history: History) -> str | None:
+    """What to do where steps are too long."""
+    growth = long_steps(graph, history)
+    return growth and (
+        f"steps are too long (`{growth.node.name}`: {growth.step:.1%} of its weights at step {growth.now.step}): lower `train.lr`"
+    )

@@ -28,11 +28,12 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
     for node in causes.trained(graph):
         if not any(node.gives(kind) for kind in KINDS):
             continue
-        points, recent = history.of(node.name, "std"), history.last(node.name, "std", 2)
-        highest = max(points, key=lambda point: point.value, default=None)
-        if not recent or not highest or any(p.value > min(LOW, FALLEN * highest.value) for p in recent):
+        recent = history.lasting(node.name, "std")
+        if not recent:
             continue
-        now = recent[-1]
+        now, highest = recent[-1], history.highest(node.name, "std")
+        if any(point.value > min(LOW, FALLEN * highest.value) for point in recent):
+            continue
         message = (
             f"`{node.name}` gives nearly the same vector for every image: std {now.value:.2g} at step {now.step}, "
             f"{highest.value:.2g} at step {highest.step}"
@@ -44,7 +45,7 @@ def _why(graph: Graph, node: Node, history: History) -> str:
     losses = causes.losses_behind(graph, node)
     if warning := causes.warned(graph, losses):
         return f"{warning.message}: {warning.help}"
-    if help := causes.step_too_large(graph, history):
+    if help := causes.shorter_steps(graph, history):
         return help
     if copies := causes.closeness(graph, losses, history):
         return (

@@ -29,16 +29,15 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
 
 def _one_prototype(graph: Graph, history: History) -> Iterator[Finding]:
     for node in graph:
-        recent = history.last(node.name, "prototypes", 2)
-        if not recent:
+        recent, share = history.lasting(node.name, "prototypes"), history.newest_of(node.name, "entropy_share")
+        if not recent or not share:
             continue
-        highest = max(history.of(node.name, "prototypes"), key=lambda point: point.value)
+        now, highest = recent[-1], history.highest(node.name, "prototypes")
         if any(point.value > min(FEW, highest.value / 2) for point in recent):
             continue
-        now, share = recent[-1], history.last(node.name, "entropy_share", 1)
         message = (
             f"`{node.name}` gives all images the same {now.value:.2g} prototypes at step {now.step} "
-            f"({highest.value:.3g} at step {highest.step}); its entropy is {share[-1].value:.0%} of that of even use"
+            f"({highest.value:.3g} at step {highest.step}); its entropy is {share.value:.0%} of that of even use"
         )
         yield Finding(EXPLAIN.code, message, node.span, "warning", node.name, _why(graph, node, history))
 
@@ -46,7 +45,7 @@ def _one_prototype(graph: Graph, history: History) -> Iterator[Finding]:
 def _why(graph: Graph, node: Node, history: History) -> str:
     if warning := causes.warned(graph, causes.losses_behind(graph, node)):
         return f"{warning.message}: {warning.help}"
-    if help := causes.step_too_large(graph, history):
+    if help := causes.shorter_steps(graph, history):
         return help
     behind = graph.ancestors([node.name])
     centre = next((n for n in graph if n.name in behind and n.kind == "state" and "momentum" in n.attrs), None)
@@ -57,8 +56,10 @@ def _why(graph: Graph, node: Node, history: History) -> str:
 
 def _no_gradient(graph: Graph, history: History) -> Iterator[Finding]:
     for node in causes.trained(graph):
-        recent = history.last(node.name, "grad_norm", 2)
+        recent = history.lasting(node.name, "grad_norm")
         if recent and not any(point.value for point in recent):
-            message = f"no gradient reaches `{node.name}`: its norm is 0 at steps {recent[0].step} and {recent[1].step}"
+            message = (
+                f"no gradient reaches `{node.name}`: its norm is 0 from step {recent[0].step} to step {recent[-1].step}"
+            )
             help = "its units may be dead, or the loss saturated: lower the learning rate, and start again"
             yield Finding(EXPLAIN.code, message, node.span, "warning", node.name, help)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
 from graphssl.language.explanation import Explanation
-from graphssl.runtime.diagnosis import causes
+from graphssl.runtime.diagnosis import causes, collapsed
 from graphssl.runtime.diagnosis.history import History
 
 EXPLAIN = Explanation(
@@ -27,16 +27,18 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
     for node in causes.trained(graph):
         if not any(node.gives(kind) for kind in KINDS):
             continue
-        points, recent = history.of(node.name, "rank_share"), history.last(node.name, "rank_share", 2)
-        highest = max(points, key=lambda point: point.value, default=None)
-        if not recent or not highest or any(p.value > min(LOW, FALLEN * highest.value) for p in recent):
+        recent, rank = history.lasting(node.name, "rank_share"), history.newest_of(node.name, "rank")
+        std = history.newest_of(node.name, "std")
+        if not recent or not rank or not std or std.value <= collapsed.LOW:
             continue
-        now, rank = recent[-1], history.last(node.name, "rank", 1)[0]
+        now, highest = recent[-1], history.highest(node.name, "rank_share")
+        if any(point.value > min(LOW, FALLEN * highest.value) for point in recent):
+            continue
         message = (
             f"`{node.name}` uses {rank.value:.3g} directions at step {now.step}, {now.value:.1%} of those it could "
             f"({highest.value:.0%} at step {highest.step})"
         )
-        help = causes.step_too_large(graph, history) or (
+        help = causes.shorter_steps(graph, history) or (
             "add a term that keeps features apart or decorrelated, or give it more weight; or let views share less"
         )
         yield Finding(EXPLAIN.code, message, node.span, "warning", node.name, help)

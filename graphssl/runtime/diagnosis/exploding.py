@@ -39,6 +39,6 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
 
 
 def _help(graph: Graph, history: History) -> str:
-    return causes.step_too_large(graph, history) or (
+    return causes.shorter_steps(graph, history) or (
         "lower the learning rate, give it a warm-up (`train.warmup`), clip gradients (`train.clip`), or leave fp16"
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 Record = Mapping[str, Any]
 """One line of metrics.jsonl."""
+
+
+LASTING = 50
+"""Steps that something has to last to be told: the first of a run are measured more often, and one batch says little."""
 
 
 class Point(NamedTuple):
@@ -37,13 +40,19 @@ class History:
             if measure in record["nodes"].get(node, ())
         ]
 
-    def last(self, node: str, measure: str, count: int) -> list[Point]:
-        """The newest `count` values; nothing where there are fewer, or where the newest line lacks the measure."""
-        points = self.of(node, measure)[-count:]
-        fresh = points and self.measured and points[-1].step == self.measured[-1]["step"]
-        return points if fresh and len(points) == count else []
+    def newest_of(self, node: str, measure: str) -> Point | None:
+        """The value at the newest measured line."""
+        points = self.of(node, measure)
+        return points[-1] if points and points[-1].step == self.measured[-1]["step"] else None
 
-    def losses(self, name: str = "loss") -> list[Point]:
-        """A logged number at the measured steps, where it is finite."""
-        found = [Point(record["step"], record[name]) for record in self.measured if name in record]
-        return [point for point in found if math.isfinite(point.value)]
+    def lasting(self, node: str, measure: str, steps: int = LASTING) -> list[Point]:
+        """The newest values that cover `steps` steps, two at least; nothing where the newest line lacks it, or too few are known."""
+        points = self.of(node, measure)
+        if not self.newest_of(node, measure):
+            return []
+        old = [i for i, point in enumerate(points) if point.step <= points[-1].step - steps]
+        return points[old[-1] :] if old else []
+
+    def highest(self, node: str, measure: str) -> Point:
+        """The largest value so far."""
+        return max(self.of(node, measure), key=lambda point: point.value)

@@ -12,24 +12,28 @@ from graphssl.runtime.diagnosis.history import History
 
 EXPLAIN = Explanation(
     "lr-too-high",
-    "the weights of a module grow manyfold within a few measurements",
-    "Weights that are five times as long as a few measurements ago are four fifths new: nothing that they began from is left. "
-    "Normalisation layers hide it, since they make the output independent of the length of the weights; gradients then shrink as "
-    "weights grow, and the loss stays finite while representations lose rank or become constant. Usual causes: a learning "
-    "rate that is too high for the optimizer (adaptive ones take 1e-4 to 1e-2), one meant for a larger batch, no warm-up.",
+    "steps are so long that weights are replaced instead of improved",
+    "A usual step changes the weights of a module by a thousandth of their length; at 2 %, fifty steps replace them. Told where a step "
+    "changes that much and weights have become half as long again within 100 steps. Normalisation layers hide it: the output does "
+    "not depend on the length of the weights, gradients shrink as weights grow, and the loss stays finite while "
+    "representations lose rank or become constant. Usual causes: a learning rate that is too high for the optimizer (adaptive "
+    "ones take 1e-4 to 5e-3), one meant for a larger batch, no warm-up.",
 )
 
 
 def look(graph: Graph, history: History) -> Iterator[Finding]:
-    if not (growth := causes.fastest_growth(graph, history)):
+    if not (growth := causes.long_steps(graph, history)):
         return
-    node, before, now = growth
-    lr = history.newest.get("lr")
+    node, before, now, step = growth
     message = (
-        f"the weights of `{node.name}` grew {now.value / before.value:.2g} times as long from step {before.step} to step {now.step}"
-        + (f", with learning rate {lr:.3g}" if lr is not None else "")
+        f"a step changes the weights of `{node.name}` by {step:.1%} at step {now.step}, and they are {growth.times:.2g} times as "
+        f"long as at step {before.step}"
     )
-    span = graph.train.spans.get("lr", graph.train.span) if graph.train else node.span
-    peak = graph.train.peak_lr() if graph.train else 0
-    help = f"lower `train.lr`, whose peak is {peak:.3g}: a tenth, or a hundredth of it; or give it a longer warm-up"
-    yield Finding(EXPLAIN.code, message, span, "warning", None, help)
+    train = graph.train
+    span = train.spans.get("lr", train.span) if train else node.span
+    help = (
+        f"lower `train.lr`, whose peak is {train.peak_lr():.3g}, tenfold or more"
+        if train
+        else "lower the learning rate"
+    )
+    yield Finding(EXPLAIN.code, message, span, "warning", node.name, help)

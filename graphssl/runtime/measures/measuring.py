@@ -97,8 +97,12 @@ class Measuring:
         return tuple(dict.fromkeys([*places, *inputs]))
 
     def due(self, done: int) -> bool:
-        """Whether step number `done` (from 1) is measured: every so many, the first and the last. The same on all ranks."""
-        return self.every > 0 and (done in (1, self.steps) or done % self.every == 0)
+        """Whether step number `done` (from 1) is measured: every so many, the last, and 1, 2, 4, 8, … of the first so many.
+
+        The same on all ranks.
+        """
+        early = done < self.every and done.bit_count() == 1
+        return self.every > 0 and (early or done == self.steps or done % self.every == 0)
 
     def reading(self, done: int) -> Reading | None:
         """What is to be measured of this step; nothing at others, and on other ranks."""
