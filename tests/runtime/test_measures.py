@@ -194,13 +194,13 @@ def test_the_stopwatch_sees_calls_of_parts_and_counts_nested_ones_once() -> None
     assert all(not part._forward_hooks and not part._forward_pre_hooks for part in whole.modules())
 
 
-def test_a_run_is_measured_about_two_hundred_times_at_most_and_at_both_ends() -> None:
+def test_a_run_is_measured_about_two_hundred_times_at_both_ends_and_often_at_first() -> None:
     assert default_every(300) == 50 and default_every(100_000) == 500
     method = graphssl.load("simclr@quick", {"nodes.f.args.channels": [8, 8, 8, 8]})
     module = graphssl.compile(method)
     graph = method.checked_graph()
     due = Measuring(graph, module, 130, 13).due
-    assert [done for done in range(1, 131) if due(done)] == [1, 50, 100, 130]
+    assert [done for done in range(1, 131) if due(done)] == [1, 2, 4, 8, 16, 32, 50, 100, 130]
     never = Measuring(graph, module, 130, 13, 0)
     assert not any(never.due(done) for done in range(1, 131))
     assert Measuring(graph, module, 130, 13, 1, main=False).reading(1) is None
@@ -226,7 +226,7 @@ def test_measuring_changes_no_bit_of_the_training(
 def test_copies_and_queues_are_measured_as_the_step_leaves_them(train: Train, tmp_path: Path) -> None:
     train("moco_v2", tmp_path / "run", steps=6, measure_every=3, log_every=100)
     found = nodes_of(tmp_path / "run")
-    assert list(found) == [1, 3, 6]
+    assert list(found) == [1, 2, 3, 6]
     tensors = load_file(RunFolder(tmp_path / "run").latest_checkpoint() / "model.safetensors")  # type: ignore[operator]
     names = [n for n in tensors if n.startswith("fk.") and n.endswith(("weight", "bias"))]
     apart = sum(float((tensors[n] - tensors[n.replace("fk.", "f.", 1)]).square().sum()) for n in names)
@@ -240,11 +240,29 @@ def test_copies_and_queues_are_measured_as_the_step_leaves_them(train: Train, tm
 def test_every_kind_of_node_says_what_it_can(train: Train, tmp_path: Path) -> None:
     train("dinov2", tmp_path / "run", steps=2)
     found = nodes_of(tmp_path / "run")[2]
-    assert found["f"].keys() >= {"std", "rank", "rank_share", "grad_norm", "time"}
-    assert found["ft"].keys() >= {"std", "rank", "ema_distance", "time"}
+    assert found["f"].keys() >= {"std", "rank", "rank_share", "grad_norm", "weight_norm", "update", "time"}
+    assert found["ft"].keys() >= {"std", "rank", "ema_distance", "momentum", "time"}
+    assert found["c"]["mean_norm"] > 0 and found["p"].keys() >= {"entropy", "entropy_share", "prototypes"}
+    assert found["patch_loss"].keys() >= {"chance", "chance_share", "kl"}
     assert 0 < found["f"]["time"] + found["ft"]["time"] <= 1
     assert all(0 <= values["std"] <= 1 and values["rank"] >= 0 for values in found.values() if "std" in values)
     assert all(0 <= values["rank_share"] <= 1 for values in found.values() if "rank_share" in values)
+
+
+def test_a_step_is_measured_by_how_much_it_changes_weights(train: Train, tmp_path: Path) -> None:
+    """SGD without momentum and decay moves weights by lr times the gradient."""
+    sgd = {"train.optimizer": {"$replace": True, "name": "sgd"}, "train.weight_decay": 0, "train.lr": {"$replace": True, "base": 0.01},
+           "train.warmup": None, "train.clip": None}  # fmt: skip
+    train("simsiam", tmp_path / "run", {**sgd, "train.groups": None}, steps=1)
+    for values in (found for found in nodes_of(tmp_path / "run")[1].values() if "update" in found):
+        assert values["update"] == pytest.approx(0.01 * values["grad_norm"] / values["weight_norm"], rel=1e-3)
+
+
+def test_lines_have_a_weight_decay_where_it_is_scheduled(train: Train, tmp_path: Path) -> None:
+    for name in ("dino", "simclr"):
+        train(name, tmp_path / name, steps=2)
+    found = {name: [r.get("weight_decay") for r in RunFolder(tmp_path / name).metrics()] for name in ("dino", "simclr")}
+    assert found == {"dino": [pytest.approx(0.04), pytest.approx(0.04 + 0.36 / 2)], "simclr": [None, None]}
 
 
 def test_a_resumed_run_knows_the_age_of_its_queue(train: Train, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from graphssl.language.diagnostics import Finding
 from graphssl.language.schedule import Schedule
 from graphssl.runtime.diagnosis.history import History, Point
 
-STEP, GROWN, WITHIN = 0.02, 1.5, 100
+STEP, GROWN, WITHIN = 0.02, 2.0, 100
 """Steps are too long where one changes weights by STEP of their length, and they grow GROWN times as long WITHIN so many steps."""
 
 RULES: tuple[Callable[[Graph], Iterator[Finding]], ...] = (
@@ -27,6 +27,12 @@ def trained(graph: Graph) -> list[Node]:
     losses = flow.learning(graph)
     before = graph.ancestors(ref.node for loss in losses for _, ref in loss.refs())
     return [n for n in graph if n.name in before and any(edge.grad for edge in n.outputs.values())]
+
+
+def represented(graph: Graph) -> list[Node]:
+    """Trained nodes whose weights, or a copy of them, give what evaluation takes."""
+    node = graph.nodes.get(graph.represent.node) if graph.represent else None
+    return [n for n in trained(graph) if node and n.name in (node.name, node.root)]
 
 
 def losses_behind(graph: Graph, node: Node) -> list[Node]:

@@ -14,12 +14,12 @@ EXPLAIN = Explanation(
     "collapsed",
     "a representation gives nearly the same vector for every image",
     "The standard deviation of the l2-normalised vectors times √d is s; what all vectors have in common is then at least "
-    "1 - s² of each. Told where s stays below 0.3, so that over nine tenths of every vector say nothing about the image, and "
+    "1 - s² of each. Told where s stays below 0.25, so that over nine tenths of every vector say nothing about the image, and "
     "has fallen to less than half of what it was. A loss that only pulls views together is lowest there. Usual causes: no "
     "predictor, no stop-gradient, no negatives or variance term; a learning rate that is too high; a target that follows the "
     "trained network too closely.",
 )
-LOW = 0.3
+LOW = 0.25
 FALLEN = 0.5
 KINDS = ("features", "tokens", "map")
 

@@ -1,4 +1,4 @@
-"""Vectors that differ, but in very few directions."""
+"""Features that differ, but in very few directions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ from graphssl.runtime.diagnosis.history import History
 
 EXPLAIN = Explanation(
     "dimensional-collapse",
-    "a representation differs between images in very few directions",
+    "the features that are to be learned differ between images in very few directions",
     "The effective rank (RankMe, arXiv:2210.02885) counts the directions that vectors use; features of low rank are worth little "
-    "to any task (arXiv:2110.09348). Told where it stays below a tenth of the largest possible, min(samples, width), and has "
+    "to any task (arXiv:2110.09348). Told of what evaluation takes (`represent`) where it stays below a tenth of the largest possible, min(samples, width), and has "
     "fallen to a third of what it was, while the vectors still differ. Usual causes: a covariance or decorrelation term that is "
     "missing or too weak, augmentation that leaves a single cue in common, a learning rate that is too high.",
 )
 LOW = 0.1
 FALLEN = 1 / 3
-KINDS = ("features", "tokens", "map")
 
 
 def look(graph: Graph, history: History) -> Iterator[Finding]:
-    for node in causes.trained(graph):
-        if not any(node.gives(kind) for kind in KINDS):
-            continue
+    for node in causes.represented(graph):
         recent, rank = history.lasting(node.name, "rank_share"), history.newest_of(node.name, "rank")
         std = history.newest_of(node.name, "std")
         if not recent or not rank or not std or std.value <= collapsed.LOW:
