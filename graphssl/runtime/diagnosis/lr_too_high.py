@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphssl.checks import flow
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
 from graphssl.language.explanation import Explanation
@@ -30,7 +31,7 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
         f"long as at step {before.step}"
     )
     train = graph.train
-    span = train.spans.get("lr", train.span) if train else node.span
+    span = flow.place(graph, "train", "lr", "base")
     help = (
         f"lower `train.lr`, whose peak is {train.peak_lr():.3g}, tenfold or more"
         if train
