@@ -115,3 +115,13 @@ def test_names_of_others_stay_text(page: Any) -> None:
     assert page.locator("h1").text_content() == "<img src=x onerror=alert(1)>"
     assert "<b>hostile</b>" in page.locator("#nodes").inner_text()
     assert page.locator("img").count() == 0
+
+
+def test_what_is_wrong_stands_on_top_as_text(page: Any, run: Path) -> None:
+    assert page.locator("#diagnosis").is_hidden()
+    found = {"code": "collapsed", "node": "g", "message": "<b>g</b> is constant", "help": "add a predictor"}
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 3, "loss": 1.0, "diagnosis": [found]}) + "\n")
+    page.wait_for_selector("#diagnosis li")
+    assert page.locator("#diagnosis").inner_text().split("\n")[0] == "collapsed at step 3 <b>g</b> is constant"
+    assert "add a predictor" in page.locator("#diagnosis").inner_text()
