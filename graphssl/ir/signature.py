@@ -273,7 +273,7 @@ class Loss(Op):
     paired: the inputs that `pairs` runs over when they are lists of views.
     candidates: the inputs whose rows a sample is told apart from; the first that is given counts.
     undecided: the input that, where it is all zero, makes every answer equally likely: the loss is then what guessing costs,
-        ln(candidates) or ln(classes).
+        ln(candidates) or ln(classes). To measure that, one process calls the function without the others.
     """
 
     kind = "loss"

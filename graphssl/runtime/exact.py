@@ -40,8 +40,8 @@ class ExactAccumulation:
     def __call__(self, parts: Sequence[Callable[[], Views]], step: int, keep: tuple[str, ...] = ()) -> StepOutput:
         """The output for the whole batch; its gradient is added to the parameters'.
 
-        parts: each gives the views of one micro-batch, on the device. keep: values to give, those from before samples meet
-        of the last micro-batch only.
+        parts: each gives the views of one micro-batch, on the device. keep: values to give, of the whole batch from where samples
+        meet, what is needed there included, and of the last micro-batch before.
         """
         buffers = _Buffers(self.buffers)
         encoded, random, kept = self.encode(parts, step, keep, buffers)
@@ -87,6 +87,7 @@ class ExactAccumulation:
                 name: whole[name] if isinstance(found[0], list) else whole[name][0] for name, found in encoded.items()
             }
             out = self.module.conclude(values, step, keep)
+        out = out._replace(values={**{name: values[name] for name in keep if name in values}, **out.values})
         self.accelerator.backward(out.loss)
         gradients: dict[str, list[Sequence[Tensor | None]]] = {}
         for name in self.learning:

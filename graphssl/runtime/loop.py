@@ -25,7 +25,7 @@ from graphssl.ops.modules.chance import begin_part, chance_of_step
 from graphssl.runtime import checkpoint
 from graphssl.runtime.agreement import require_agreement
 from graphssl.runtime.bad_images import BadImages
-from graphssl.runtime.diagnosis import Diagnosis, told
+from graphssl.runtime.diagnosis import Diagnosis, noted
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
 from graphssl.runtime.folder import RunFolder
@@ -199,7 +199,7 @@ class Loop:
                 record["weight_decay"] = self.optimizers.weight_decay(done - 1)
             record |= {"images_per_s": round(rate, 1), **({"nodes": nodes} if nodes else {})}
             findings = self.diagnosis.hear(record)
-            self.folder.log({**record, **({"diagnosis": [told(finding) for finding in findings]} if findings else {})})
+            self.folder.log({**record, **({"diagnosis": [noted(finding) for finding in findings]} if findings else {})})
             for finding in findings:
                 report.say(finding.to_text())
         shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}

@@ -159,6 +159,7 @@ def test_a_run_in_micro_batches_equals_one_without_also_when_measured_and_resume
     a, b = (list(RunFolder(run).metrics()) for run in (whole, parts))
     assert [r["loss"] for r in a] == pytest.approx([r["loss"] for r in b], rel=1e-5)
     assert a[-1]["nodes"].keys() == b[-1]["nodes"].keys()
+    assert a[-1]["nodes"]["loss"] == pytest.approx(b[-1]["nodes"]["loss"], rel=1e-4), "judged on the whole batch"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Diagnosis:
         return not told & {None, *near}
 
 
-def told(finding: Finding) -> dict[str, Any]:
+def noted(finding: Finding) -> dict[str, Any]:
     """A finding as part of a line of metrics."""
     return {key: getattr(finding, key) for key in ("code", "node", "message", "help")}
 

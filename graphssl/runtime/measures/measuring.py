@@ -15,7 +15,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge
 from graphssl.language.schedule import Schedule
 from graphssl.language.spec import Ref
-from graphssl.ops.modules.distributed import world
+from graphssl.ops.modules.distributed import alone, world
 from graphssl.runtime.measures.formulas import (
     alignment,
     change,
@@ -81,7 +81,7 @@ class Measuring:
             node.name: node for node in graph.losses() if node.name in self.judges or _compares_features(node)
         }
         self.inputs = {
-            name: {port: [_key(graph, ref) for ref in refs] for port, refs in node.inputs.items()}
+            name: {port: [str(graph.canonical(ref)) for ref in refs] for port, refs in node.inputs.items()}
             for name, node in self.losses.items()
         }
         self.copies = {node.name: graph.module_of(graph.nodes[node.of.node]).name for node in graph if _slow(node)}  # type: ignore[union-attr]
@@ -131,7 +131,7 @@ class Reading:
         self.watch = Stopwatch(measuring.own, next(measuring.module.parameters()).device)
         with self.watch:
             out = model(views, step, keep=measuring.keep)
-        with torch.no_grad():
+        with torch.no_grad(), alone():  # other processes do not measure
             for name, place in measuring.places.items():
                 self._values(name, place, out.values[place.key])
             for name, node in measuring.losses.items():
@@ -236,14 +236,8 @@ def _place(graph: Graph, node: Node) -> Place | None:
         if values and values[0].kind in VECTORS and len(values[0].axes) >= 2:
             ref = Ref(node.name, port, node.span)
             paired = len(values) > 1 and {value.axes[0] for value in values[:2]} <= {"b", "B"}
-            return Place(_key(graph, ref), values[0].kind, is_distribution(graph, ref), paired)
+            return Place(str(graph.canonical(ref)), values[0].kind, is_distribution(graph, ref), paired)
     return None
-
-
-def _key(graph: Graph, ref: Ref) -> str:
-    """The name of an output in a step's values."""
-    node = graph.nodes[ref.node]
-    return ref.node if graph.port(ref) == node.signature.default_port() else f"{ref.node}.{graph.port(ref)}"
 
 
 def _arrived(edge: Edge, keys: list[str], values: Mapping[str, Any]) -> Any:
