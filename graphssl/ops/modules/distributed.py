@@ -10,7 +10,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-
 _ALONE = ContextVar("alone", default=False)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
+from graphssl.checks import flow
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
 from graphssl.language.explanation import Explanation
@@ -23,14 +24,14 @@ BEFORE = 3
 
 
 def look(graph: Graph, history: History) -> Iterator[Finding]:
-    for loss in causes.flow.learning(graph):
+    for loss in flow.learning(graph):
         value = history.newest.get(loss.name)
         if value is not None and not math.isfinite(value):
             message = f"`{loss.name}` is {value} at step {history.newest['step']}"
             yield Finding(EXPLAIN.code, message, loss.span, "warning", loss.name, _help(graph, history))
     for node in causes.trained(graph):
-        *before, now = history.of(node.name, "grad_norm") or [None]
-        if now is None or len(before) < BEFORE:
+        now, before = history.newest_of(node.name, "grad_norm"), history.of(node.name, "grad_norm")[:-1]
+        if not now or len(before) < BEFORE:
             continue
         usual = median(point.value for point in before)
         if 0 < TIMES * usual < now.value:

@@ -49,7 +49,8 @@ def alignment(rows: Tensor, others: Tensor) -> Tensor:
 
     0 where both views give the same vector, 2 where they have nothing to do with each other.
     """
-    return (F.normalize(rows, dim=1) - F.normalize(others, dim=1)).square().sum(dim=1).mean()
+    found: Tensor = (F.normalize(rows, dim=1) - F.normalize(others, dim=1)).square().sum(dim=1).mean()
+    return found
 
 
 def uniformity(rows: Tensor) -> Tensor:

@@ -74,12 +74,13 @@ class Measuring:
             for node in graph
         }
         self.places = {node.name: place for node in graph if (place := _place(graph, node)) is not None}
+        losses = {node.name: node for node in graph.losses()}
         self.judges = {
-            n.name: Judge(graph, n, self.curves[n.name]) for n in graph.losses() if n.op.undecided in n.given
-        }  # type: ignore[attr-defined]
-        self.losses = {
-            node.name: node for node in graph.losses() if node.name in self.judges or _compares_features(node)
+            name: Judge(graph, node, self.curves[name])
+            for name, node in losses.items()
+            if getattr(node.op, "undecided", None) in node.given
         }
+        self.losses = {n: node for n, node in losses.items() if n in self.judges or _compares_features(node)}
         self.inputs = {
             name: {port: [str(graph.canonical(ref)) for ref in refs] for port, refs in node.inputs.items()}
             for name, node in self.losses.items()
