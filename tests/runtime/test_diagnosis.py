@@ -17,7 +17,7 @@ from graphssl.language.diagnostics import Finding
 from graphssl.runtime.diagnosis import SYMPTOMS, Diagnosis, explanations
 from graphssl.runtime.folder import RunFolder
 from graphssl.watch.records import record as watched
-from tests.runtime.planted import RUNS, STEPS, history, record
+from tests.runtime.planted import RUNS, STEPS, history, record, table
 
 Train = Callable[..., int]
 RECORDED = [name for name in RUNS if (Path(__file__).parent / "histories" / f"{name}.jsonl.gz").exists()]
@@ -42,6 +42,11 @@ def test_a_planted_failure_is_told_with_its_cause(name: str) -> None:
 def test_ten_healthy_runs_and_the_failures_that_must_be_told_are_recorded() -> None:
     assert len([name for name in RECORDED if not RUNS[name].expected]) >= 10
     assert {"byol_no_predictor", "dino_no_centring", "simclr_cold", "byol_fast"} <= set(FAILURES)
+
+
+def test_the_table_in_the_documentation_is_that_of_the_recorded_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "monitors.md"
+    assert table() in page.read_text(encoding="utf-8"), "python -m tests.runtime.planted --table"
 
 
 @pytest.mark.parametrize("name", [name for name in RECORDED if not RUNS[name].expected])

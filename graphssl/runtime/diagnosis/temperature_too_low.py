@@ -33,7 +33,7 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
             continue
         now = recent[-1]
         message = (
-            f"`{loss.name}` is {now.value * guess.value:.4g} at step {now.step}, {now.value:.2g} times what guessing costs "
+            f"`{loss.name}` is {now.value * guess.value:.4g} at step {now.step}, {now.value:.3g} times what guessing costs "
             f"({guess.value:.3g}): with temperature {temperature:g} its softmax is saturated"
         )
         help = "raise `temperature`: contrastive losses take 0.05 to 0.5, DINO's prediction 0.1"

@@ -67,7 +67,8 @@ def uniformity(rows: Tensor) -> Tensor:
 
 def entropy(probabilities: Tensor) -> Tensor:
     """-Σ_k p_k ln p_k along the last axis, in nats: 0 where one of K has it all, ln K where all have the same."""
-    return torch.special.entr(probabilities).sum(dim=-1)
+    found: Tensor = torch.special.entr(probabilities).sum(dim=-1)
+    return found
 
 
 def gram(rows: Tensor) -> Tensor:
