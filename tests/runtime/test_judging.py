@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 import graphssl
+from graphssl.ops.modules.distributed import alone, world
+from graphssl.ops.supervised import cross_entropy
 from graphssl.runtime.measures import Measuring
 from tests.conftest import toy_views
 
@@ -113,3 +115,14 @@ def test_a_loss_is_judged_at_the_temperature_of_the_step(measured: Measured) -> 
     assert float(out.losses["loss"]) == pytest.approx(float(same.losses["loss"]))
     assert scheduled["loss"]["kl"] == pytest.approx(fixed["loss"]["kl"], rel=1e-4)
     assert scheduled["loss"]["temperature"] == pytest.approx(0.1 + 0.8 * STEP / 100)
+
+
+def test_judging_waits_for_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the main process measures; a loss that counts labels over all processes would wait for the others for ever."""
+    for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 4)):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    assert world() == (1, 4)
+    with alone():
+        assert world() == (0, 1)
+        assert cross_entropy(torch.zeros(3, 5), torch.tensor([0, 4, -1])).item() == pytest.approx(math.log(5))
+    assert world() == (1, 4)
