@@ -154,6 +154,8 @@ def test_long_steps_of_growing_weights_speak_of_the_learning_rate() -> None:
     assert "`f` by 5.0% at step 150, and they are 2.5 times as long as at step 50" in finding.message
     assert finding.span and "lr" in finding.span.excerpt()
     assert codes("simclr@quick", growing(0.01)) == []
+    rare = [{**line, "step": 10 * line["step"]} for line in growing(0.05)]
+    assert codes("simclr@quick", rare) == [("lr-too-high", "f")], "measured every 500 steps"
     steady = lines(*({"f": {"weight_norm": 10.0, "update": 0.05}} for _ in range(3)))
     assert codes("simclr@quick", steady) == []
 

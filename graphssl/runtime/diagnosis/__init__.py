@@ -71,11 +71,9 @@ class Diagnosis:
         return found
 
     def _is_new(self, finding: Finding) -> bool:
-        told = self.told.get(finding.code, set())
-        if finding.node is None:
-            return finding.node not in told
-        near = self.graph.ancestors([finding.node]) | self.graph.descendants([finding.node])
-        return not told & {None, *near}
+        names = [finding.node] if finding.node else []
+        near = {finding.node, *self.graph.ancestors(names), *self.graph.descendants(names)}
+        return not self.told.get(finding.code, set()) & near
 
 
 def noted(finding: Finding) -> dict[str, Any]:

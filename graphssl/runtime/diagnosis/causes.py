@@ -12,7 +12,8 @@ from graphssl.language.schedule import Schedule
 from graphssl.runtime.diagnosis.history import History, Point
 
 STEP, GROWN, WITHIN = 0.02, 2.0, 100
-"""Steps are too long where one changes weights by STEP of their length, and they grow GROWN times as long WITHIN so many steps."""
+"""Steps are too long where one changes weights by STEP of their length, and they grow GROWN times as long WITHIN so many steps, or
+since the measurement before."""
 
 RULES: tuple[Callable[[Graph], Iterator[Finding]], ...] = (
     missing_stop_gradient.check,
@@ -79,11 +80,12 @@ class Growth(NamedTuple):
 
 
 def growths(graph: Graph, history: History) -> Iterator[Growth]:
-    """How weights of trained modules grew up to each measurement, from where they were shortest WITHIN so many steps."""
+    """How weights of trained modules grew up to each measurement, from where they were shortest shortly before."""
     for node in trained(graph):
         lengths, steps = history.of(node.name, "weight_norm"), dict(history.of(node.name, "update"))
-        for now in lengths:
-            before = min((p for p in lengths if now.step - WITHIN <= p.step <= now.step), key=lambda point: point.value)
+        for i, now in enumerate(lengths):
+            recent = [point for point in lengths[:i] if point.step >= now.step - WITHIN] or lengths[max(0, i - 1) : i]
+            before = min([*recent, now], key=lambda point: point.value)
             if before.value > 0 and now.step in steps:
                 yield Growth(node, before, now, steps[now.step])
 

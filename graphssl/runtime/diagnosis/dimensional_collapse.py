@@ -14,8 +14,8 @@ EXPLAIN = Explanation(
     "dimensional-collapse",
     "the features that are to be learned differ between images in very few directions",
     "The effective rank (RankMe, arXiv:2210.02885) counts the directions that vectors use; features of low rank are worth little "
-    "to any task (arXiv:2110.09348). Told of what evaluation takes (`represent`) where it stays below a tenth of the largest possible, min(samples, width), and has "
-    "fallen to a third of what it was, while the vectors still differ. Usual causes: a covariance or decorrelation term that is "
+    "to any task (arXiv:2110.09348). Told of what evaluation takes (`represent`) where it stays below a tenth of the largest "
+    "possible, min(samples, width), and has fallen to a third of what it was, while the vectors still differ. Usual causes: a covariance or decorrelation term that is "
     "missing or too weak, augmentation that leaves a single cue in common, a learning rate that is too high.",
 )
 LOW = 0.1

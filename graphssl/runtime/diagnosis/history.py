@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 Record = Mapping[str, Any]
 """One line of metrics.jsonl."""
 
-
 LASTING = 50
 """Steps that something has to last to be told: the first of a run are measured more often, and one batch says little."""
 

@@ -15,10 +15,10 @@ EXPLAIN = Explanation(
     "lr-too-high",
     "steps are so long that weights are replaced instead of improved",
     "A usual step changes the weights of a module by a thousandth of their length; at 2 %, fifty steps replace them. Told where a step "
-    "changes that much and weights have become twice as long within 100 steps. Normalisation layers hide it: the output does "
-    "not depend on the length of the weights, gradients shrink as weights grow, and the loss stays finite while "
-    "representations lose rank or become constant. Usual causes: a learning rate that is too high for the optimizer (adaptive "
-    "ones take 1e-4 to 5e-3), one meant for a larger batch, no warm-up.",
+    "changes that much and weights have become twice as long within 100 steps, or since the measurement before. Normalisation "
+    "layers hide it: the output does not depend on the length of the weights, gradients shrink as weights grow, and the loss "
+    "stays finite while representations lose rank or become constant. Usual causes: a learning rate that is too high for the "
+    "optimizer (adaptive ones take 1e-4 to 5e-3), one meant for a larger batch, no warm-up.",
 )
 
 
