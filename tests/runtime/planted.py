@@ -103,9 +103,9 @@ def record(run: Run, data: str, out: Path) -> list[dict[str, Any]]:
 
 
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
-    """A line of metrics that the same run gives again, numbers in four digits."""
+    """What a line of metrics says that the same run says again, numbers in four digits; not what was told then."""
     nodes = {n: {k: float(f"{v:.4g}") for k, v in m.items() if k != "time"} for n, m in record.get("nodes", {}).items()}
-    rest = {key: value for key, value in record.items() if key not in ("images_per_s", "nodes")}
+    rest = {key: value for key, value in record.items() if key not in ("images_per_s", "nodes", "diagnosis")}
     return {**rest, **({"nodes": nodes} if nodes else {})}
 
 
