@@ -82,7 +82,7 @@ def first_row(local: Tensor, candidates: Tensor) -> int:
 
 
 def own_rows(rows: int, device: torch.device) -> Tensor:
-    """Indices of this rank's rows among `rows` gathered ones."""
-    rank, ranks = world()
+    """Indices of this rank's rows among `rows` gathered ones; on the meta device, where nothing is gathered, all."""
+    rank, ranks = world() if device.type != "meta" else (0, 1)
     own = rows // ranks
     return torch.arange(rank * own, (rank + 1) * own, device=device)
