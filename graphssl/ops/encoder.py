@@ -10,7 +10,24 @@ from graphssl.ir.signature import Input, Module, Output
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import Leaf, choice, flag, number, text
 
-_BLOCK = re.compile(r"blocks\.-?[0-9]+")
+_BLOCK = re.compile(r"blocks\.-?[0-9]{1,4}")
+_LARGEST = 65_536
+_NOT_OURS = (
+    "pretrained.*|checkpoint_path|cache_dir|device|dtype|scriptable|exportable|no_jit|features_only|feature_cls|pruned|"
+    "num_classes"
+)
+
+
+def _argument(depth: int) -> dict[str, Any]:
+    """The schema of one argument of a timm model: plain, and small enough that building it ends."""
+    kinds: list[dict[str, Any]] = [
+        {"type": ["string", "boolean", "null"]},
+        {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+    ]
+    if depth:
+        inner = _argument(depth - 1)
+        kinds += [{"type": "array", "items": inner, "maxItems": 256}, {"type": "object", "additionalProperties": inner}]
+    return {"anyOf": kinds}
 
 
 class Encoder(Module):
@@ -76,11 +93,15 @@ class Encoder(Module):
         expected="a list of names such as `[patch_embed]`",
     )
     args = Leaf(
-        doc="More arguments of the timm model, for example `{patch_size: 4}`.",
+        doc="More arguments of the timm model, for example `{patch_size: 4}`; not those that load weights or choose a device.",
         default=None,
         role="build",
-        json={"type": "object"},
-        expected="a map of arguments",
+        json={
+            "type": "object",
+            "propertyNames": {"not": {"pattern": f"^({_NOT_OURS})$"}},
+            "additionalProperties": _argument(3),
+        },
+        expected=f"arguments of the model's structure, numbers up to {_LARGEST:,}",
     )
 
     @classmethod
