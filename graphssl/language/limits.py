@@ -22,7 +22,10 @@ MAX_NUMBER = 1e30
 MAX_PARENTS = 8
 """Files, or variants, that extend each other."""
 
-MAX_NODES = 500
+MAX_VARIANTS = 64
+"""Of a file, inherited ones included."""
+
+MAX_NODES = 200
 """Of a graph, blocks expanded."""
 
 MAX_LIST = 256

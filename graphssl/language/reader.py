@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span
-from graphssl.language.limits import MAX_BYTES, MAX_DEPTH, MAX_FINDINGS, MAX_NUMBER, MAX_VALUES
+from graphssl.language.limits import MAX_BYTES, MAX_DEPTH, MAX_FINDINGS, MAX_NUMBER, MAX_VALUES, MAX_WORD
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, weight
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -144,6 +144,8 @@ class _Reader:
         span = self._span(event)
         if not isinstance(event, yaml.ScalarEvent):
             self._fail("key-not-a-word", "a key must be a plain word", span)
+        if len(event.value) > MAX_WORD:
+            self._fail("key-not-a-word", f"a key has at most {MAX_WORD} characters, got {len(event.value):,}", span)
         self._count(weight(event.value), span)
         if event.value == "<<" and not event.style:
             self._fail("merge-key", "merge keys (`<<`) are not allowed", span, "use `extends`, `blocks` or `like`")

@@ -22,7 +22,7 @@ from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
 from graphssl.language.merge import merge, merge_variants
-from graphssl.language.limits import MAX_DEPTH, MAX_PARENTS, MAX_WORD
+from graphssl.language.limits import MAX_DEPTH, MAX_LIST, MAX_PARENTS, MAX_VARIANTS, MAX_WORD
 from graphssl.language.reader import read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute
@@ -71,7 +71,7 @@ def locate(reference: str) -> tuple[Source, list[str]]:
     """The text a method reference means, and the variants asked for behind `@`."""
     if "\n" in reference:
         return Source("<text>", reference), []
-    name, *variants = reference.split("@")
+    name, *variants = _chosen(reference, None)
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or os.sep in name:
         if os.path.isfile(path / "method.yaml"):
@@ -83,6 +83,15 @@ def locate(reference: str) -> tuple[Source, list[str]]:
         shown = name[:MAX_WORD]
         raise GraphError([Finding("unknown-method", f"there is no bundled method `{shown}`", help=help)])
     return read_file(known[name]), variants
+
+
+def _chosen(reference: str, span: Span | None) -> list[str]:
+    """The name in `NAME@VARIANT@…`, and the variants."""
+    words = reference.split("@")
+    if len(words) > MAX_PARENTS + 1:
+        message = f"at most {MAX_PARENTS} variants can be laid over each other, got {len(words) - 1:,}"
+        raise GraphError([Finding("unknown-variant", message, span, help="write a variant that holds them")])
+    return words
 
 
 def _with_parents(
@@ -98,7 +107,7 @@ def _with_parents(
         message = f"`extends` expects one bundled name or one relative path, got {shown(extends)}"
         report(Finding("wrong-type", message, extends.span))
         return _overlay(replace(tree, entries={}), tree, report)
-    name, *variants = extends.value.split("@")
+    name, *variants = _chosen(extends.value, extends.span)
     if len(seen) >= MAX_PARENTS or name in seen:
         message = f"`extends` goes round in a circle: {' → '.join((*seen, name))}"
         raise GraphError([Finding("extends-cycle", message, extends.span)])
@@ -167,6 +176,9 @@ def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
 
 
 def _override_patches(overrides: ABCMapping[str, Any] | ABCSequence[str]) -> list[Mapping]:
+    if len(overrides) > MAX_LIST:
+        message = f"at most {MAX_LIST} values can be set from outside, got {len(overrides):,}"
+        raise GraphError([Finding("bad-override", message, help="write a file that `extends` the method")])
     if isinstance(overrides, ABCMapping):
         return [_patch(f"{path}={_written(str(path), value)}") for path, value in overrides.items()]
     return [_patch(word) for word in overrides]
@@ -240,6 +252,10 @@ def _span_in(source: Source, span: Span) -> Span:
 
 
 def _check_keys(tree: Mapping, report: Report) -> None:
+    variants = tree.get("variants")
+    if isinstance(variants, Mapping) and len(variants.entries) > MAX_VARIANTS:
+        message = f"a file has at most {MAX_VARIANTS} variants, got {len(variants.entries):,}"
+        raise GraphError([Finding("too-many-values", message, variants.span)])
     for entry in tree:
         if entry.key not in TOP_LEVEL:
             help = did_you_mean(entry.key, TOP_LEVEL)

@@ -90,7 +90,7 @@ class Augment(Source):
     name = "augment"
     term = "an augmentation"
     image = Output("image[b c h w]", "the augmented images")
-    size = integer(doc="Height and width of the views, in pixels.")
+    size = integer(doc="Height and width of the views, in pixels.", maximum=65_536)
     recipe = text(None, doc="A bundled recipe, for example `simclr`.")
     like = text(None, doc="Take the steps of this other augment node.")
     steps = Steps(doc="Steps in order; with `recipe` or `like`, a patch of theirs.", default=None)
