@@ -42,6 +42,7 @@ def _located(program: Program, graph: Graph) -> Any:
     for name in ("__call__", "commit", "encode", "conclude"):
         if hasattr(generated, name):
             setattr(Located, name, notes(getattr(generated, name)))
+    Located.__module__ = GENERATED
     Located.__name__ = Located.__qualname__ = program.class_name
     return Located
 

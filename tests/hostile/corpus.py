@@ -600,8 +600,8 @@ def _overrides() -> list[Case]:
         ("an argument that loads weights", ["nodes.f.args.checkpoint_path=/tmp/x"], "wrong-value"),
         ("a thousand equals signs", ["title=" + "=" * 1000], None),
         ("a path inside a text", ["title.a.b.c=1"], "wrong-type"),
-        ("a merge key", ["nodes.f=<<: {a: 1}"], "yaml-syntax"),
-        ("a document mark", ["title=---"], "missing-key"),
+        ("a merge key", ["nodes.f=<<: {a: 1}"], "merge-key"),
+        ("a document mark", ["title=---"], None),
     ]  # fmt: skip
     return [Case(name, "simclr@quick", code, overrides) for name, overrides, code in words]
 
@@ -656,7 +656,7 @@ PAYLOADS = {
     "Mermaid": "\\\"]\\nclick n0 href \\\"javascript:alert(1)\\\"\\n%%{init: {}}%%\\nend\\n---\\n",
     "a terminal": "\\e[2J\\e]0;owned\\a\\x9b31m\\r\\b\\b",
     "text that runs backwards": "\\u202egnp.exe\\u2066\\u2069\\u200b\\u200d\\ufeff",
-    "a template": "{{payload}} {{scripts}} ${x} %s {0} \\\\1 \\\\g<0>",
+    "a template": "{{payload}} {{scripts}} $ {x} %s {0} \\\\1 \\\\g<0>",
     "a workflow command": "\\n::set-output name=x::y\\n::error::z%0A",
 }  # fmt: skip
 """Escaped as in a double-quoted YAML text."""
@@ -681,7 +681,7 @@ PLACES: dict[str, tuple[str, str | None]] = {
     "a run": (with_node('g: {op: projector, in: f, dims: [4], from: "X"}'), "no-such-run"),
     "a recipe": (PLAIN.replace("recipe: quick", 'recipe: "X"'), "unknown-recipe"),
     "a parent": (f'{HEAD}extends: "X"\n', "unknown-method"),
-    "a parameter": (f'{HEAD}params: {{"X": 1}}\nnodes:\n{VIEWS}{ENCODER}{LOSS}', "unused-param"),
+    "a parameter": (f'{HEAD}params: {{"X": 1}}\nnodes:\n{VIEWS}{ENCODER}{LOSS}', "no-train"),
     "a schedule": (f'{HEAD}schedules: {{"X": 1}}\nnodes:\n{VIEWS}{ENCODER}{LOSS}', "unused-schedule"),
     "a block": (f'{HEAD}blocks: {{"X": {{nodes: {{n: {{op: label}}}}, out: n}}}}\nnodes:\n{VIEWS}{ENCODER}{LOSS}', "unused-block"),
     "a variant": (f'{PLAIN}variants: {{"X": {{title: x}}}}\n', None),
