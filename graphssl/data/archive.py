@@ -99,9 +99,11 @@ class ZipSource:
         path = self.describe(index)
         try:
             archive = self._archive()
-            if archive.getinfo(self._files[index]).file_size > MAX_BYTES:
+            size = archive.getinfo(self._files[index]).file_size
+            if size > MAX_BYTES:
                 raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
-            data = archive.read(self._files[index])  # never more than that size, whatever the member holds
+            with archive.open(self._files[index]) as member:
+                data = member.read(size)  # unpacks no more than that, whatever the member holds
         except BadImage:
             raise
         except Exception as error:  # zipfile and what it calls raise many kinds, none of them promised
@@ -112,6 +114,7 @@ class ZipSource:
         """This process's own handle: forked workers that shared one would move each other's position."""
         if self._open is None or self._open[0] != os.getpid():
             try:
+                open_plain(self._path).close()
                 self._open = os.getpid(), zipfile.ZipFile(self._path)
             except Exception as error:  # as above
                 raise DataError(f"`{self.name}` cannot be read as a zip file: {error}; is it complete?") from None
@@ -205,21 +208,26 @@ def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterato
                 "into a folder yourself and name that"
             )
         parts = PurePosixPath(member.name).parts
-        if parts[:1] == ("/",) or ".." in parts:
+        if PurePosixPath(member.name).is_absolute() or ".." in parts:
             raise DataError(f"`{name}` holds `{member.name}`, which lies outside the archive; do not trust it")
+        if not (member.isreg() and is_image(parts)):
+            continue
         try:
             tarfile.data_filter(member, str(target))
         except tarfile.FilterError:
             continue
-        if member.isreg() and is_image(parts):
-            yield member
+        yield member
 
 
 @contextmanager
 def _opened_tar(path: Path, name: str) -> Iterator[tarfile.TarFile]:
     """A tar opened for reading, unpacked on the way if it is compressed; what goes wrong until it is closed becomes a `DataError`."""
     try:
-        with open_plain(path) as file:
+        opened = open_plain(path)
+    except OSError as error:
+        raise DataError(f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}") from None
+    try:
+        with opened as file:
             start = file.read(8)
             file.seek(0)
             opener = next((opener for magic, opener in _COMPRESSIONS if start.startswith(magic)), None)
