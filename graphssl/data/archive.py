@@ -230,10 +230,10 @@ def _opened_tar(path: Path, name: str) -> Iterator[tarfile.TarFile]:
         with opened as file:
             start = file.read(8)
             file.seek(0)
-            opener = next((opener for magic, opener in _COMPRESSIONS if start.startswith(magic)), None)
-            with opener(file) if opener else nullcontext(file) as stream:
-                with tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:  # type: ignore[call-overload]
-                    yield tar
+            unpacker: Callable[[IO[bytes]], Any] = nullcontext
+            unpacker = next((found for magic, found in _COMPRESSIONS if start.startswith(magic)), unpacker)
+            with unpacker(file) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:  # type: ignore[call-overload]
+                yield tar
     except DataError:
         raise
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:

@@ -45,9 +45,7 @@ def pairs_of(
         chosen = [(i, j) for i, j in how]
         wrong = {(i, j) for i, j in chosen if i >= len(a.values) or j >= len(b.values)}
         if wrong:
-            message = (
-                f"pair {list(min(wrong))} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
-            )
+            message = f"pair {list(min(wrong))} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
             report(Finding("bad-pairs", message, span, node=name, help="views are counted from 0"))
         return tuple(pair for pair in chosen if pair not in wrong)
     if not (a.listed and b.listed):

@@ -67,7 +67,9 @@ def _window(text: str, column: int, width: int = 160) -> tuple[str, int]:
 
 def on_one_line(text: str) -> str:
     """The text as a terminal can show it: each sign that would move or reorder what stands there is replaced, one for one."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+    return (
+        text if text.isprintable() else "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+    )
 
 
 SEVERITIES = ("error", "warning", "advice")

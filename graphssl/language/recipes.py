@@ -11,8 +11,8 @@ from graphssl.bundled import recipe_files
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
-from graphssl.language.merge import flattened, merge
 from graphssl.language.limits import MAX_DEPTH, MAX_LIST, MAX_VALUES
+from graphssl.language.merge import flattened, merge
 from graphssl.language.reader import read
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown, size, unresolved
 

@@ -21,8 +21,8 @@ from graphssl.language.blocks import expand_blocks
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
-from graphssl.language.merge import merge, merge_variants
 from graphssl.language.limits import MAX_DEPTH, MAX_LIST, MAX_PARENTS, MAX_VARIANTS, MAX_WORD
+from graphssl.language.merge import merge, merge_variants
 from graphssl.language.reader import read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute

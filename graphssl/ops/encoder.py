@@ -18,16 +18,14 @@ _NOT_OURS = (
 )
 
 
-def _argument(depth: int) -> dict[str, Any]:
-    """The schema of one argument of a timm model: plain, and small enough that building it ends."""
-    kinds: list[dict[str, Any]] = [
-        {"type": ["string", "boolean", "null"]},
-        {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
-    ]
-    if depth:
-        inner = _argument(depth - 1)
-        kinds += [{"type": "array", "items": inner, "maxItems": 256}, {"type": "object", "additionalProperties": inner}]
-    return {"anyOf": kinds}
+def _arguments(value: Any) -> Any:
+    """The arguments, when they are small enough that building the model ends."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if len(parts) > 256 or (isinstance(value, int | float) and abs(value) > _LARGEST):
+        raise ValueError(value)
+    for part in parts:
+        _arguments(part)
+    return value
 
 
 class Encoder(Module):
@@ -99,8 +97,8 @@ class Encoder(Module):
         json={
             "type": "object",
             "propertyNames": {"not": {"pattern": f"^({_NOT_OURS})$"}},
-            "additionalProperties": _argument(3),
         },
+        convert=_arguments,
         expected=f"arguments of the model's structure, numbers up to {_LARGEST:,}",
     )
 

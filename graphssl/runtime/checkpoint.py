@@ -68,7 +68,9 @@ def load_module(checkpoint: Path, module: nn.Module) -> None:
             shapes = f"{tuple(tensors[name].shape)}, the graph {tuple(tensor.shape)}"
             raise RunError(f"checkpoint `{checkpoint}` has `{name}` of shape {shapes}")
         if tensor.dtype != tensors[name].dtype:
-            raise RunError(f"checkpoint `{checkpoint}` has `{name}` as {tensors[name].dtype}, the graph as {tensor.dtype}")
+            raise RunError(
+                f"checkpoint `{checkpoint}` has `{name}` as {tensors[name].dtype}, the graph as {tensor.dtype}"
+            )
     with torch.no_grad():  # all of them fit: none is changed before that is known
         for name, tensor in mine.items():
             tensor.copy_(tensors[name])

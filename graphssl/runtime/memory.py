@@ -40,4 +40,6 @@ def remember(memory: Mapping[str, Memory], facts: Mapping[str, Any]) -> None:
         try:
             memory[name].restore(facts[name])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise RunError(f"the checkpoint is damaged: what it says of `{name}` is not what a run writes ({error})") from None
+            raise RunError(
+                f"the checkpoint is damaged: what it says of `{name}` is not what a run writes ({error})"
+            ) from None

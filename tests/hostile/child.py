@@ -79,7 +79,20 @@ def everything(reference: str, overrides: Any = (), *, picture: bool = True) -> 
 def well_formed(shown: dict[str, Any]) -> None:
     """Drawings are what they claim to be, with no part that some text of a file smuggled in."""
     tags = {node.tag.rpartition("}")[2] for node in xml.etree.ElementTree.fromstring(shown["svg"]).iter()}
-    assert tags <= {"svg", "g", "rect", "path", "text", "title", "style", "polygon", "polyline", "circle", "ellipse", "tspan"}, tags
+    assert tags <= {
+        "svg",
+        "g",
+        "rect",
+        "path",
+        "text",
+        "title",
+        "style",
+        "polygon",
+        "polyline",
+        "circle",
+        "ellipse",
+        "tspan",
+    }, tags
     assert shown.get("png", b"\x89PNG").startswith(b"\x89PNG")
     json.loads(shown["json"])
     page = Page()
@@ -111,7 +124,10 @@ def tried(case: Case) -> dict[str, Any]:
             import traceback
 
             where = traceback.extract_tb(error.__traceback__)[-1]
-            return {"name": case.name, "error": f"{type(error).__name__}: {str(error)[:200]} ({where.filename}:{where.lineno})"}
+            return {
+                "name": case.name,
+                "error": f"{type(error).__name__}: {str(error)[:200]} ({where.filename}:{where.lineno})",
+            }
         if Path(folder, "pwned").exists():
             return {"name": case.name, "error": "something was executed"}
     return {"name": case.name, "codes": codes, "slowest": timed.slowest, "seconds": round(timed.seconds, 2)}

@@ -234,7 +234,7 @@ def _numbers() -> list[Case]:
         ("a staircase that overflows",
          with_loss(f"weight: {{steps: {{from: 1, factor: 1e30, at: [{', '.join(many(250, '#steps'))}]}}}}"), None),
         ("a staircase that falls through zero",
-         with_loss(f"temperature: {{steps: {{from: 1, factor: 0, at: [1ep, 2ep]}}}}"), "wrong-value"),
+         with_loss("temperature: {steps: {from: 1, factor: 0, at: [1ep, 2ep]}}"), "wrong-value"),
         ("schedules in schedules", with_loss("weight: " + "{constant: 1, over: 1ep, then: " * 28 + "1" + "}" * 28), None),
         ("a schedule of two shapes", with_loss("weight: {linear: {to: 1}, cosine: {to: 1}}"), "bad-schedule"),
         ("a schedule of lists", with_loss("weight: {linear: [1, 2]}"), "wrong-type"),
@@ -496,12 +496,12 @@ def _files() -> list[Case]:
     def signs_in_a_name(folder: Path) -> str:
         name = "p\n        __import__('os').system('touch pwned')  #.yaml"
         write(folder, PLAIN, name)
-        return write(folder, extends('"p\\n        __import__(\'os\').system(\'touch pwned\')  #.yaml"'))
+        return write(folder, extends("\"p\\n        __import__('os').system('touch pwned')  #.yaml\""))
 
     def header(size: int, text: bytes) -> bytes:
         return size.to_bytes(8, "little") + text
 
-    cases = [
+    return [
         Case("a parent that is itself", code="extends-cycle", file=lambda folder: write(folder, extends("m.yaml"))),
         Case("two parents of each other", code="extends-cycle", file=circle),
         Case("twenty parents", code="extends-cycle", file=long_line),
@@ -569,7 +569,6 @@ def _files() -> list[Case]:
              file=lambda folder: (run(reference="alias")(folder), (folder / "alias").symlink_to("run"))[0]),
         Case("a run by a path that leads out and back", code="not-in-run", file=run(reference="run/../run")),
     ]  # fmt: skip
-    return cases
 
 
 def _overrides() -> list[Case]:
@@ -614,13 +613,15 @@ def _models() -> list[Case]:
         "features_only: true", "pruned: true", "num_classes: 1000000000", "exportable: true", "no_jit: true",
         "pretrained_strict: false",
     )  # fmt: skip
-    cases = [Case(f"timm's {word.partition(':')[0]}", with_encoder(f"args: {{{word}}}"), "wrong-value") for word in refused]
+    cases = [
+        Case(f"timm's {word.partition(':')[0]}", with_encoder(f"args: {{{word}}}"), "wrong-value") for word in refused
+    ]
     texts: list[tuple[str, str, str | None]] = [
         ("a depth of a million", with_encoder("args: {depth: 1000000}"), "wrong-value"),
         ("stages of a million blocks", with_encoder("args: {layers: [1000000, 1, 1, 1]}"), "wrong-value"),
         ("a deep argument of a million", with_encoder("args: {a: [{b: [1000000]}]}"), "wrong-value"),
         ("a list of a thousand arguments", with_encoder(f"args: {{a: [{', '.join(['1'] * 1000)}]}}"), "wrong-value"),
-        ("arguments in arguments in arguments", with_encoder(f"args: {{a: {'[' * 10}1{']' * 10}}}"), "wrong-value"),
+        ("arguments in arguments in arguments", with_encoder(f"args: {{a: {'[' * 10}100000{']' * 10}}}"), "wrong-value"),
         ("arguments that are a list", with_encoder("args: [1]"), "wrong-type"),
         ("an argument named like ours", with_encoder("args: {'x=1, y': 2}"), None),
         ("a model of the hub", PLAIN.replace("resnet18", '"hf-hub:evil/model"'), None),
@@ -733,7 +734,10 @@ def _names() -> list[Case]:
     ]  # fmt: skip
     long = nodes(*many(90, "n#" + "x" * 150 + ": {op: l2_normalize, in: f}"), *many(
         90, "l#" + "x" * 150 + ": {op: nt_xent, in: n#" + "x" * 150 + "}"))  # fmt: skip
-    return [*(Case(name, named(word), code) for name, word, code in words), Case("180 long names", long, "local-negatives", picture=True)]
+    return [
+        *(Case(name, named(word), code) for name, word, code in words),
+        Case("180 long names", long, "local-negatives", picture=True),
+    ]
 
 
 FAMILIES: dict[str, list[Case]] = {

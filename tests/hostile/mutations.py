@@ -75,7 +75,9 @@ def rewired(tree: Any, pick: random.Random) -> None:
     if found:
         node = pick.choice(found)
         name = pick.choice([str(n) for n in nodes])
-        node[pick.choice([key for key in ("in", "of") if key in node])] = pick.choice((name, [name, name], {"x": name}, f"{name}.cls"))
+        node[pick.choice([key for key in ("in", "of") if key in node])] = pick.choice(
+            (name, [name, name], {"x": name}, f"{name}.cls")
+        )
 
 
 TREES: tuple[Callable[[Any, random.Random], None], ...] = (
@@ -89,7 +91,9 @@ def of_tree(text: str, pick: random.Random) -> str:
     for _ in range(pick.choice((1, 1, 1, 2, 3, 6))):
         if isinstance(tree, dict) and tree:
             pick.choice(TREES)(tree, pick)
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=pick.choice((None, True, False)))
+    return yaml.safe_dump(
+        tree, sort_keys=False, allow_unicode=True, default_flow_style=pick.choice((None, True, False))
+    )
 
 
 def of_text(text: str, pick: random.Random) -> str:
@@ -116,7 +120,11 @@ def of_text(text: str, pick: random.Random) -> str:
             case 6:
                 text = text[:at] + text[at : at + 40][::-1] + text[at + 40 :]
             case 7:
-                text = text[:at] + pick.choice(("null", "1e999", "${x}", "<<: *a", "&a ", "*a", "---\n", "!!set ", "0x" + "f" * 30)) + text[at:]
+                text = (
+                    text[:at]
+                    + pick.choice(("null", "1e999", "${x}", "<<: *a", "&a ", "*a", "---\n", "!!set ", "0x" + "f" * 30))
+                    + text[at:]
+                )
         text = text or "x"
     return text
 

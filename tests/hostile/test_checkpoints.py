@@ -58,7 +58,9 @@ def with_header(text: bytes, size: int | None = None, data: bytes = b"") -> byte
 
 
 def tensor(dtype: str = "F32", shape: Any = (1, 2), offsets: Any = (0, 8), name: str = "weight") -> bytes:
-    return with_header(json.dumps({name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}}).encode(), data=b"\0" * 8)
+    return with_header(
+        json.dumps({name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}}).encode(), data=b"\0" * 8
+    )
 
 
 class Evil:
@@ -104,12 +106,16 @@ WEIGHTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_weights_that_are_none_are_refused_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_none_are_refused_in_a_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(WEIGHTS[name])
     with pytest.raises(RunError) as caught:
         checkpoint.load_module(tmp_path, module())
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 2000 + len(str(tmp_path)) + 1_000_000 * ("megabyte" in name)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 2000 + len(str(tmp_path)) + 1_000_000 * (
+        "megabyte" in name
+    )
     assert not (tmp_path / "pwned").exists()
 
 
@@ -202,7 +208,11 @@ def test_the_state_of_another_optimizer_is_refused_and_nothing_changed(name: str
 def test_a_resumed_run_tells_what_is_damaged(run: Path, train: Train) -> None:
     state = folder(run) / "state.json"
     whole = json.loads(state.read_text())
-    for change, message in (({"step": "2"}, "`step`"), ({"memory": {"skips": 3}}, "skips"), ({"optimizers": []}, "another optimizer")):
+    for change, message in (
+        ({"step": "2"}, "`step`"),
+        ({"memory": {"skips": 3}}, "skips"),
+        ({"optimizers": []}, "another optimizer"),
+    ):
         state.write_text(json.dumps({**whole, **change}))
         with pytest.raises(RunError, match=message):
             train("moco_v1", run, steps=4, resume=True)
@@ -210,7 +220,9 @@ def test_a_resumed_run_tells_what_is_damaged(run: Path, train: Train) -> None:
 
 def test_a_method_of_a_run_that_would_execute_is_refused(run: Path) -> None:
     method = run / "method.yaml"
-    method.write_text(method.read_text() + 'monitors: {"x\\": __import__(\'os\').system(\'touch pwned\'), \\"y": loss}\n')
+    method.write_text(
+        method.read_text() + "monitors: {\"x\\\": __import__('os').system('touch pwned'), \\\"y\": loss}\n"
+    )
     with pytest.raises(GraphError):
         load_run(run)
     method.write_text("!!python/object/apply:os.system ['touch pwned']")

@@ -39,5 +39,9 @@ def test_hostile_inputs_are_refused_or_drawn_within_limits(family: str) -> None:
     assert not wrong, f"{len(wrong)} of {len(found)}: {wrong[:3]}"
     slow = [o for o in found.values() if o["seconds"] > 3 * SECONDS]
     assert not slow, slow
-    unseen = [(case.name, case.code, found[case.name]["codes"]) for case in FAMILIES[family] if case.code and case.code not in found[case.name]["codes"]]
+    unseen = [
+        (case.name, case.code, found[case.name]["codes"])
+        for case in FAMILIES[family]
+        if case.code and case.code not in found[case.name]["codes"]
+    ]
     assert not unseen, unseen

@@ -51,7 +51,11 @@ def calls(file: Path) -> Iterator[str]:
         elif isinstance(node, ast.Attribute):
             names = [ast.unparse(node)]
         for name in names:
-            yield from (word for word in DANGEROUS if name == word or ("." in word and name.startswith(word)) or name.startswith(f"{word}."))
+            yield from (
+                word
+                for word in DANGEROUS
+                if name == word or ("." in word and name.startswith(word)) or name.startswith(f"{word}.")
+            )
 
 
 def found() -> set[tuple[str, str]]:

@@ -20,7 +20,6 @@ import pytest
 import graphssl
 from graphssl.bundled import method_files
 from graphssl.language.diagnostics import has_errors, render_text
-from graphssl.language.resolve import resolve
 from graphssl.views import draw
 from tests.hostile.mutations import mutated
 
