@@ -12,7 +12,7 @@ from graphssl.ir.dump import fingerprint
 from graphssl.ir.graph import Graph
 from graphssl.ir.lower import lower
 from graphssl.ir.splice import splice
-from graphssl.language.diagnostics import Finding, GraphError, has_errors, in_reading_order
+from graphssl.language.diagnostics import Finding, GraphError, collecting, has_errors, in_reading_order
 from graphssl.language.resolve import dump, resolve
 from graphssl.language.spec import Spec, parse
 from graphssl.language.tree import Mapping as MapTree
@@ -40,8 +40,14 @@ class Method:
     @cached_property
     def static(self) -> list[Finding]:
         """All findings that need no torch."""
-        more = static_findings(self.graph) if self.graph else []
-        return in_reading_order([*self.read_findings, *more])
+        found = list(self.read_findings)
+        report = collecting(found)
+        try:
+            for finding in static_findings(self.graph) if self.graph else ():
+                report(finding)
+        except GraphError as error:
+            found += error.findings
+        return in_reading_order(found)
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -73,13 +79,14 @@ def load(reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, p
     overrides: like `--set`, a list of `PATH=VALUE` or a map from path to value.
     """
     found: list[Finding] = []
+    report = collecting(found)
     try:
         ops = registry(tuple(plugins))
-        tree = splice(resolve(reference, overrides, found.append), ops, found.append)
+        tree = splice(resolve(reference, overrides, report), ops, report)
+        spec = parse(tree, report)
+        graph = lower(spec, ops, report)
     except GraphError as error:
         return Method(reference, None, None, None, (*found, *error.findings), overrides, plugins)
-    spec = parse(tree, found.append)
-    graph = lower(spec, ops, found.append)
     return Method(reference, tree, spec, graph, tuple(found), overrides, plugins)
 
 

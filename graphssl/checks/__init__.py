@@ -97,9 +97,10 @@ CHECKS: tuple[Rule, ...] = (
 )
 
 
-def static_findings(graph: Graph) -> list[Finding]:
+def static_findings(graph: Graph) -> Iterator[Finding]:
     """Findings of every rule that needs no torch."""
-    return [finding for rule in CHECKS for finding in rule.check(graph)]
+    for rule in CHECKS:
+        yield from rule.check(graph)
 
 
 def dry_run_findings(graph: Graph) -> list[Finding]:

@@ -17,13 +17,14 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook, register_module_module_registration_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from graphssl.checks.flow import head, is_teacher, place
 from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
-from graphssl.compiler.build import build
+from graphssl.compiler.build import GENERATED, build
 from graphssl.compiler.emit import emit
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
@@ -36,6 +37,8 @@ from graphssl.language.tree import at
 from graphssl.runtime.weights import misfit
 
 SAMPLES = 4
+MAX_MODULES = 20_000
+MAX_CALLS = 50_000
 _BUG = "this is a bug in graphssl, please report it"
 
 
@@ -128,10 +131,36 @@ class _Step:
 
 @contextmanager
 def _meta() -> Iterator[None]:
-    """The meta device as the default one; random state and warnings as before."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.device("meta"):
+    """The meta device as the default one, and an end of what may be built and called; random state and warnings as before."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.device("meta"), _bounded():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Raise where more modules are built or called than any method needs, so that a check ends whatever a file asks for."""
+    built = called = 0
+
+    def build(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        nonlocal built
+        # a copy does not register its parts: it is counted where the whole is registered
+        built += sum(1 for _ in child.modules()) if type(parent).__module__ == GENERATED and child is not None else 1
+        if built > MAX_MODULES:
+            raise ValueError(f"more than {MAX_MODULES:,} modules are built")
+
+    def call(module: nn.Module, inputs: Any) -> None:
+        nonlocal called
+        called += 1
+        if called > MAX_CALLS:
+            raise ValueError(f"modules are called more than {MAX_CALLS:,} times in a step")
+
+    hooks = [register_module_module_registration_hook(build), register_module_forward_pre_hook(call)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _step(graph: Graph) -> tuple[_Step | None, list[Finding]]:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from graphssl.language.diagnostics import GraphError, summary
+from graphssl.language.diagnostics import GraphError, on_one_line, summary
 
 USAGE = 2
 
@@ -29,7 +29,8 @@ def guarded(arguments: argparse.Namespace) -> int:
     except Exception as error:
         if not _is_users(error):
             raise
-        print(f"graphssl: error: {error}", file=sys.stderr)
+        lines = "\n".join(map(on_one_line, str(error).split("\n")))
+        print(f"graphssl: error: {lines}", file=sys.stderr)
         return USAGE
 
 

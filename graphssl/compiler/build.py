@@ -11,6 +11,9 @@ from torch import nn
 from graphssl.compiler.emit import Program, emit
 from graphssl.ir.graph import Graph
 
+GENERATED = "graphssl.generated"
+"""The module that compiled classes belong to."""
+
 
 def build(graph: Graph, steps: int, steps_per_epoch: int) -> nn.Module:
     """One module with the whole method: `module(views, step, keep)`, `module.commit(moment, step)`.
@@ -27,7 +30,7 @@ def build(graph: Graph, steps: int, steps_per_epoch: int) -> nn.Module:
 def _located(program: Program, graph: Graph) -> Any:
     """The generated class, with notes added to whatever goes wrong in it."""
     file = f"<graphssl {graph.name}>"
-    namespace: dict[str, Any] = {**program.names, "__name__": "graphssl.generated"}
+    namespace: dict[str, Any] = {**program.names, "__name__": GENERATED}
     linecache.cache[file] = (len(program.source), None, program.source.splitlines(keepends=True), file)
     exec(compile(program.source, file, "exec"), namespace)
     generated = namespace[program.class_name]
@@ -39,6 +42,7 @@ def _located(program: Program, graph: Graph) -> Any:
     for name in ("__call__", "commit", "encode", "conclude"):
         if hasattr(generated, name):
             setattr(Located, name, notes(getattr(generated, name)))
+    Located.__module__ = GENERATED
     Located.__name__ = Located.__qualname__ = program.class_name
     return Located
 

@@ -14,7 +14,7 @@ import textwrap
 from types import ModuleType
 from typing import Any
 
-from graphssl.compiler.emit import emit
+from graphssl.compiler.emit import docstring, emit
 from graphssl.ir.graph import Graph
 
 
@@ -27,7 +27,7 @@ def eject(graph: Graph) -> str:
         if name in used:
             helpers.need(name, thing)
     where = graph.spec.tree.span.source.name
-    head = f'"""{graph.title}\n\nWritten by `graphssl eject` from {where}. Comments name the line of each node.\n"""\n'
+    head = f'"""{docstring(graph.title)}\n\nWritten by `graphssl eject` from {docstring(where)}. Comments name the line of each node.\n"""\n'
     body = "\n\n\n".join([*helpers.sources, program.source.rstrip()])
     imports = _import_lines(helpers.imports)
     return f"{head}\nfrom __future__ import annotations\n\n{imports}\n\n\n{body}\n"

@@ -63,7 +63,7 @@ class _Emitter(Expressions):
         class_name = f"{class_name}Method" if taken else class_name
         add(f"class {class_name}(nn.Module):")
         paper = f" ({graph.spec.paper})" if graph.spec.paper else ""
-        add(f'    """{_docstring(graph.title + paper)}."""')
+        add(f'    """{docstring(graph.title + paper)}."""')
         add("")
         self.constructor()
         add("")
@@ -246,7 +246,7 @@ class _Emitter(Expressions):
         add(f"        losses = {{{words}}}")
         add(f"        total = {' + '.join(self.weighted(n) for n in losses) or '0.0'}")
         add(f"        nodes = {{{self.all_of(nodes)}}}")
-        monitors = ", ".join(f'"{name}": {self.reference(ref)}' for name, ref in self.graph.monitors)
+        monitors = ", ".join(f"{literal(name)}: {self.reference(ref)}" for name, ref in self.graph.monitors)
         values = "{name: nodes[name] for name in nodes if name in keep}"
         add(f"        return StepOutput(total, losses, {values}, {{{monitors}}})")
 
@@ -348,5 +348,7 @@ class _Emitter(Expressions):
         add(f"        return {x}")
 
 
-def _docstring(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"""', "'''").replace("\n", " ").rstrip(".")
+def docstring(text: str) -> str:
+    """The text as one line that can stand in a docstring, before more text."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line.replace("\\", "\\\\").replace('"', "'").rstrip(".")

@@ -6,6 +6,7 @@ into the cache folder ($GRAPHSSL_CACHE, else $XDG_CACHE_HOME/graphssl, else ~/.c
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import os
@@ -14,21 +15,30 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Any
 
 from torch import Tensor
 
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import is_image, lay_out
+from graphssl.plainfile import open_plain
 
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 SUFFIXES = (".zip", ".tar", *COMPRESSED_TARS)
 _KEEP_FREE = 1 << 28  # bytes of disk an unpacked archive leaves free
+_MOST_AT_ONCE = 1 << 20  # bytes that are read at once: the header of a member and its name
+_ALWAYS, _TIMES = 1 << 30, 200  # bytes an archive may unpack to, and times its own size: images hardly compress
+_BLOCK = 4096  # bytes of disk that the smallest file takes
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"\xfd7zXZ\0", lzma.open),
+    (b"BZh", bz2.open),
+)
 
 
 class TarSource:
@@ -37,8 +47,8 @@ class TarSource:
     def __init__(self, name: str, path: Path, split: str) -> None:
         self.name = name
         self._path = path
-        with _opened_tar(path, name, "r:") as tar:
-            self._places = {m.name: (m.offset_data, m.size) for m in tar if m.isreg() and not m.issparse()}
+        with _opened_tar(path, name) as tar:
+            self._places = {m.name: (m.offset_data, m.size) for m in _members(tar) if m.isreg() and not m.issparse()}
         layout = lay_out(self._places, split, name)
         self.classes, self._files, self._labels = layout.classes, layout.files, layout.labels
 
@@ -57,7 +67,7 @@ class TarSource:
         if size > MAX_BYTES:
             raise BadImage(self.describe(index), f"is larger than {MAX_BYTES >> 20} MiB")
         try:
-            with open(self._path, "rb") as file:
+            with open_plain(self._path) as file:
                 file.seek(offset)
                 data = file.read(size)
         except OSError as error:
@@ -88,25 +98,43 @@ class ZipSource:
         """The image as uint8 [3 h w]; raises `BadImage`."""
         path = self.describe(index)
         try:
-            with self._archive().open(self._files[index]) as member:
-                data = member.read(MAX_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            archive = self._archive()
+            size = archive.getinfo(self._files[index]).file_size
+            if size > MAX_BYTES:
+                raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
+            with archive.open(self._files[index]) as member:
+                data = member.read(size)  # unpacks no more than that, whatever the member holds
+        except BadImage:
+            raise
+        except Exception as error:  # zipfile and what it calls raise many kinds, none of them promised
             raise BadImage(path, f"cannot be read from the archive: {error}") from None
-        if len(data) > MAX_BYTES:
-            raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
         return decode(data, path)
 
     def _archive(self) -> zipfile.ZipFile:
         """This process's own handle: forked workers that shared one would move each other's position."""
         if self._open is None or self._open[0] != os.getpid():
             try:
+                open_plain(self._path).close()
                 self._open = os.getpid(), zipfile.ZipFile(self._path)
-            except (OSError, zipfile.BadZipFile) as error:
+            except Exception as error:  # as above
                 raise DataError(f"`{self.name}` cannot be read as a zip file: {error}; is it complete?") from None
         return self._open[1]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": None}
+
+
+class _Bounded:
+    """A stream that gives little at once: tarfile reads a name whole, however long its header says it is."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MOST_AT_ONCE:
+            raise tarfile.ReadError("the header of a member is longer than any name")
+        return self._stream.read(size)
 
 
 def unpacked(name: str, path: Path) -> Path:
@@ -149,33 +177,65 @@ def cache_folder() -> Path:
 
 def _unpack(name: str, path: Path, target: Path) -> None:
     room = shutil.disk_usage(target).free - _KEEP_FREE
-    with _opened_tar(path, name, "r:*") as tar:
-        for member in _images(tar, name, target):
-            room -= member.size
+    most = max(_ALWAYS, _TIMES * path.stat().st_size)
+    with _opened_tar(path, name) as tar:
+        for member in _images(tar, name, target, most):
+            room -= member.size + _BLOCK
             if room < 0:
                 raise DataError(f"`{name}` does not fit on the disk of `{target.parent}`; set GRAPHSSL_CACHE")
             tar.extract(member, target, filter="data")
 
 
-def _images(tar: tarfile.TarFile, name: str, target: Path) -> Iterator[tarfile.TarInfo]:
-    """The regular files with an image's extension; links and other files are passed over."""
-    for member in tar:
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """All members, one at a time: tarfile itself would keep every one in memory."""
+    while (member := tar.next()) is not None:
+        if member.size < 0:
+            raise tarfile.ReadError(f"the member {member.name!r} has a negative size")
+        yield member
+        tar.members.clear()
+
+
+def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterator[tarfile.TarInfo]:
+    """The regular files with an image's extension, until all members together exceed `most` bytes.
+
+    Links and other files are passed over, which still unpacks them in memory, piece by piece.
+    """
+    for member in _members(tar):
+        most -= member.size + _BLOCK
+        if most < 0:
+            raise DataError(
+                f"`{name}` unpacks to more than {_TIMES} times its size, as no images do; do not trust it, or unpack it "
+                "into a folder yourself and name that"
+            )
         parts = PurePosixPath(member.name).parts
-        if parts[:1] == ("/",) or ".." in parts:
+        if PurePosixPath(member.name).is_absolute() or ".." in parts:
             raise DataError(f"`{name}` holds `{member.name}`, which lies outside the archive; do not trust it")
+        if not (member.isreg() and is_image(parts)):
+            continue
         try:
             tarfile.data_filter(member, str(target))
         except tarfile.FilterError:
             continue
-        if member.isreg() and is_image(parts):
-            yield member
+        yield member
 
 
 @contextmanager
-def _opened_tar(path: Path, name: str, mode: Literal["r:", "r:*"]) -> Iterator[tarfile.TarFile]:
-    """A tar opened for reading; what goes wrong until it is closed becomes a `DataError`."""
+def _opened_tar(path: Path, name: str) -> Iterator[tarfile.TarFile]:
+    """A tar opened for reading, unpacked on the way if it is compressed; what goes wrong until it is closed becomes a `DataError`."""
     try:
-        with tarfile.open(path, mode) as tar:
-            yield tar
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        opened = open_plain(path)
+    except OSError as error:
+        raise DataError(f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}") from None
+    try:
+        with opened as file:
+            start = file.read(8)
+            file.seek(0)
+            unpacker: Callable[[IO[bytes]], Any] = nullcontext
+            unpacker = next((found for magic, found in _COMPRESSIONS if start.startswith(magic)), unpacker)
+            with unpacker(file) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:  # type: ignore[call-overload]
+                yield tar
+    except DataError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
+        # the last two: numbers and names of headers that mean nothing
         raise DataError(f"`{name}` cannot be read as a tar: {error}; is the file complete?") from None

@@ -11,6 +11,7 @@ from torch import Tensor
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import lay_out
+from graphssl.plainfile import open_plain
 
 
 class FolderSource:
@@ -39,7 +40,7 @@ class FolderSource:
         """The image as uint8 [3 h w]; raises `BadImage`."""
         path = self.describe(index)
         try:
-            with open(path, "rb") as file:
+            with open_plain(path) as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise BadImage(path, f"cannot be read: {error.strerror}") from None

@@ -14,8 +14,9 @@ from graphssl.ir.graph import Graph, Node, order
 from graphssl.ir.pairs import pairs_of
 from graphssl.ir.signature import Input, Link, Loss, Module, Op, Source
 from graphssl.ir.types import UNKNOWN, Axes, Axis, Edge, Value, any_grad, patterns
-from graphssl.language.diagnostics import Finding, Span, did_you_mean
+from graphssl.language.diagnostics import Finding, GraphError, Span, did_you_mean
 from graphssl.language.fields import INVALID, Field, Report, read_fields
+from graphssl.language.limits import MAX_LIST, MAX_WIRES
 from graphssl.language.spec import NodeSpec, Ref, Spec, read_reference
 from graphssl.language.tree import Mapping as MapTree
 from graphssl.language.tree import Sequence, Tree
@@ -51,6 +52,7 @@ class _Lowering:
         self.drafts: dict[str, _Draft] = {}
         self.nodes: dict[str, Node] = {}
         self.ports: dict[str, set[str]] = {}
+        self.values = 0
         nodes = spec.tree.get("nodes")
         self.written = list(nodes.entries) if isinstance(nodes, MapTree) else []  # some may have been refused before
 
@@ -275,6 +277,8 @@ class _Lowering:
                 written = draft.spec.body.get("pairs")
                 span = written.span if written else draft.spec.span
                 pairs = pairs_of(draft.op, draft.attrs, draft.inputs, given, name, span, self.report)
+                self.values += len(pairs or ())
+                self.count(draft, 0, span)
             outputs = self.inferred(draft, given, ports, pairs)
         return Node(
             name=name,
@@ -301,7 +305,20 @@ class _Lowering:
             edge = node.outputs.get(ref.port or node.signature.default_port()) if node and known else None
             values.extend(edge.values if edge else (UNKNOWN,))
             listed = listed or bool(edge and edge.listed)
+            self.count(draft, len(values), ref.span)
+        self.values += len(values)
+        self.count(draft, 0, draft.spec.span)
         return Edge(tuple(values) or (UNKNOWN,), listed)
+
+    def count(self, draft: _Draft, many: int, span: Span) -> None:
+        """Stop when a list, or all of them together, are longer than any method needs."""
+        name = draft.spec.name
+        if many > MAX_LIST:
+            message = f"a list in `{name}` holds more than {MAX_LIST} values"
+            raise GraphError([Finding("too-many-views", message, span, node=name)])
+        if self.values > MAX_WIRES:
+            message = f"`{name}` and the nodes before it take more than {MAX_WIRES:,} values together"
+            raise GraphError([Finding("too-many-views", message, span, node=name)])
 
     def inferred(
         self, draft: _Draft, given: Mapping[str, Edge], ports: list[str], pairs: tuple[tuple[int, int], ...] | None
@@ -375,6 +392,8 @@ class _Lowering:
 
     def source_edge(self, draft: _Draft, port: str) -> Edge:
         names = draft.op.views_of(draft.spec.name, draft.attrs) if issubclass(draft.op, Source) else []
+        self.values += len(names)
+        self.count(draft, len(names), draft.spec.span)
         values = [
             replace(draft.op.infer(draft.spec.name, port, draft.attrs, {}, {"b": "b"}), view=v)
             for v in names or [draft.spec.name]

@@ -43,13 +43,11 @@ def pairs_of(
     how = attrs["pairs"]
     if isinstance(how, list):
         chosen = [(i, j) for i, j in how]
-        wrong = [pair for pair in chosen if pair not in every]
+        wrong = {(i, j) for i, j in chosen if i >= len(a.values) or j >= len(b.values)}
         if wrong:
-            message = (
-                f"pair {list(wrong[0])} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
-            )
+            message = f"pair {list(min(wrong))} is out of range: `{left}` has {len(a.values)} views, `{right}` {len(b.values)}"
             report(Finding("bad-pairs", message, span, node=name, help="views are counted from 0"))
-        return tuple(pair for pair in chosen if pair in every)
+        return tuple(pair for pair in chosen if pair not in wrong)
     if not (a.listed and b.listed):
         chosen = every
     elif how == "other_view":

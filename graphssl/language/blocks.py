@@ -11,13 +11,12 @@ from dataclasses import replace
 
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
-from graphssl.language.reader import MAX_PIECES
+from graphssl.language.limits import MAX_NODES, MAX_VALUES
 from graphssl.language.substitute import params_of, substitute
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, shown, size
 
 BLOCK_KEYS = ("doc", "params", "inputs", "nodes", "out")
 REFERENCE_KEYS = ("in", "of", "like")
-MAX_NODES = 2_000
 
 
 def expand_blocks(tree: Mapping, report: Report) -> Mapping:
@@ -30,15 +29,16 @@ def expand_blocks(tree: Mapping, report: Report) -> Mapping:
     flat: dict[str, Entry] = {}
     outs: dict[str, str] = {}
     values = 0
+    sizes = {block.key: size(block.value) for block in blocks}
     for entry in nodes:
         if isinstance(entry.value, Mapping) and "block" in entry.value:
-            for inner in _instance(entry, entry.value, blocks, outs, report):
+            named = entry.value.get("block")
+            values += sizes.get(str(named.value), 0) if isinstance(named, Scalar) else 0
+            for inner in _instance(entry, entry.value, blocks, outs, report) if values <= MAX_VALUES else ():
                 flat[inner.key] = inner
                 values += size(inner.value)
-                if values > MAX_PIECES:
-                    raise GraphError(
-                        [Finding("too-many-values", "blocks make the file grow beyond bounds", nodes.span)]
-                    )
+            if values > MAX_VALUES:
+                raise GraphError([Finding("too-many-values", "blocks make the file grow beyond bounds", nodes.span)])
             if len(flat) > MAX_NODES:
                 raise GraphError([Finding("too-many-nodes", f"blocks make more than {MAX_NODES:,} nodes", nodes.span)])
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphssl.language.explanation import Explanation
+from graphssl.language.limits import MAX_FINDINGS, MAX_LIST, MAX_NODES, MAX_NUMBER, MAX_WIRES
 
 _E = Explanation
 
@@ -52,8 +53,8 @@ _YAML = (
     ),
     _E(
         "number-too-large",
-        "a number does not fit in a 64-bit float",
-        "It would become infinite.",
+        f"a number is beyond ±{MAX_NUMBER:g}",
+        "Products of such numbers become infinite.",
         _on("simclr@quick", "train: {epochs: 1e999}"),
         _on("simclr@quick", "train: {epochs: 100}"),
     ),
@@ -87,8 +88,18 @@ _YAML = (
     ),
     _E(
         "too-many-nodes",
-        "the graph has more than 2,000 nodes",
-        "Blocks of blocks of instances grow quickly; the limit keeps checking fast.",
+        f"the graph has more than {MAX_NODES} nodes",
+        "Instances of blocks grow quickly; the limit keeps checking and drawing fast.",
+    ),
+    _E(
+        "too-many-views",
+        f"a list holds more than {MAX_LIST} values, or all lists together more than {MAX_WIRES:,}",
+        "Lists of lists grow quickly, and each element is a call of a module or a term of a loss.",
+    ),
+    _E(
+        "too-many-findings",
+        f"there are more than {MAX_FINDINGS} findings",
+        "What stands behind them was not looked at: it is probably another kind of file.",
     ),
 )
 

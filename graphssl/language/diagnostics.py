@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from graphssl.language.limits import MAX_FINDINGS, MAX_WORD
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +48,13 @@ class Span:
         """The line with a caret under the span."""
         if not 1 <= self.line <= len(self.source.lines):
             return ""
-        text = self.source.lines[self.line - 1].replace("\t", " ")
+        text = self.source.lines[self.line - 1]
         shown, start = _window(text, self.column - 1)
         stop = self.end_column - 1 if self.end_line == self.line else len(text)
         width = max(1, min(stop - self.column + 1, len(shown) - start))
         number = f"{self.line:>4}"
         caret = " " * start + "^" * width
-        return f"{number} | {shown}\n{' ' * len(number)} | {caret}{' ' + label if label else ''}"
+        return f"{number} | {on_one_line(shown)}\n{' ' * len(number)} | {caret}{' ' + label if label else ''}"
 
 
 def _window(text: str, column: int, width: int = 160) -> tuple[str, int]:
@@ -61,6 +63,13 @@ def _window(text: str, column: int, width: int = 160) -> tuple[str, int]:
         return text, column
     first = max(0, min(column - width // 2, len(text) - width))
     return text[first : first + width], column - first
+
+
+def on_one_line(text: str) -> str:
+    """The text as a terminal can show it: each sign that would move or reorder what stands there is replaced, one for one."""
+    return (
+        text if text.isprintable() else "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+    )
 
 
 SEVERITIES = ("error", "warning", "advice")
@@ -92,7 +101,7 @@ class Finding:
 
     def to_text(self) -> str:
         where = f"{self.span}: " if self.span else ""
-        parts = [f"{where}{self.severity}[{self.code}]: {self.message}"]
+        parts = [f"{where}{self.severity}[{self.code}]: {on_one_line(self.message)}"]
         if self.span:
             parts.append(self.span.excerpt())
         if self.also:
@@ -101,7 +110,7 @@ class Finding:
                 label = f"{label} ({span})"
             parts.append(span.excerpt(label))
         if self.help:
-            parts.append(f"  help: {self.help}")
+            parts.append(f"  help: {on_one_line(self.help)}")
         return "\n".join(part for part in parts if part)
 
 
@@ -111,6 +120,22 @@ class GraphError(Exception):
     def __init__(self, findings: Iterable[Finding]):
         self.findings = tuple(findings)
         super().__init__(render_text(self.findings))
+
+
+def collecting(found: list[Finding]) -> Callable[[Finding], None]:
+    """A report that adds to `found`; raises GraphError when they are too many, so that the work on them ends."""
+
+    def report(finding: Finding) -> None:
+        found.append(finding)
+        if len(found) >= MAX_FINDINGS:
+            raise GraphError([too_many(finding.span)])
+
+    return report
+
+
+def too_many(span: Span | None) -> Finding:
+    message = f"there are more than {MAX_FINDINGS} findings: what stands behind them was not looked at"
+    return Finding("too-many-findings", message, span, help="mend the first ones first")
 
 
 def in_reading_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -129,9 +154,16 @@ def has_errors(findings: Iterable[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
 
 
+_MANY = 100
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` most likely stands for, if one is close."""
-    known = sorted(known)
+    known = sorted(name for name in known if len(name) <= MAX_WORD)
+    if len(word) > MAX_WORD:
+        return None
+    if len(known) > _MANY:  # comparing takes time: those that begin alike
+        known = [name for name in known if name[:2] == word[:2]][:_MANY]
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if found:
         return found[0]
@@ -147,7 +179,7 @@ def did_you_mean(word: str, known: Iterable[str], what: str = "") -> str:
         return f"write `{near}`"
     if not known:
         return f"there is no {what} here" if what else "remove it"
-    shown = ", ".join(f"`{name}`" for name in known[:24])
+    shown = ", ".join(f"`{name[:MAX_WORD]}`" for name in known[:24])
     return f"known: {shown}{', …' if len(known) > 24 else ''}"
 
 
@@ -180,7 +212,7 @@ def render_github(findings: Iterable[Finding]) -> str:
         if finding.span:
             name = escape(finding.span.source.name, prop=True)
             place = f" file={name},line={finding.span.line},col={finding.span.column},title={finding.code}"
-        text = finding.message + (f"\nhelp: {finding.help}" if finding.help else "")
+        text = on_one_line(finding.message) + (f"\nhelp: {on_one_line(finding.help)}" if finding.help else "")
         lines.append(f"::{level[finding.severity]}{place}::{escape(text)}")
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
+from graphssl.language.limits import MAX_LIST
 from graphssl.language.schedule import DURATION_SCHEMA, Duration, Piece, Schedule, drops, duration
 from graphssl.language.tree import Mapping, Scalar, Tree, at, plain, shown, unresolved
 
@@ -144,7 +145,7 @@ SCHEDULE_SCHEMA: dict[str, Any] = {
             "required": ["at", "factor"],
             "properties": {
                 "from": {"type": "number"},
-                "at": {"type": "array", "items": DURATION_SCHEMA, "minItems": 1},
+                "at": {"type": "array", "items": DURATION_SCHEMA, "minItems": 1, "maxItems": MAX_LIST},
                 "factor": {"type": "number"},
             },
         },
@@ -257,8 +258,8 @@ def _ramp(
 def _drops(body: Tree, name: str, start: float | None, report: Report) -> list[Piece]:
     number = Leaf(json={"type": "number"}, expected="a number", convert=float)
     places = Leaf(
-        json={"type": "array", "items": DURATION_SCHEMA, "minItems": 1},
-        expected="a list of durations such as `[120ep, 160ep]`",
+        json={"type": "array", "items": DURATION_SCHEMA, "minItems": 1, "maxItems": MAX_LIST},
+        expected=f"a list of at most {MAX_LIST} durations such as `[120ep, 160ep]`",
         convert=lambda texts: [duration(text) for text in texts],
     )
     fields = {"from": _with_default(number, start), "at": places, "factor": number}

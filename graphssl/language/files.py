@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span
-from graphssl.language.reader import MAX_BYTES
+from graphssl.language.limits import MAX_BYTES, MAX_WORD
+from graphssl.plainfile import open_plain
 
 
 def read_file(path: Path, span: Span | None = None) -> Source:
-    """A file as a source, named by its path from here; `span` is where it was asked for."""
+    """A plain file as a source, named by its path from here; `span` is where it was asked for.
+
+    A path with signs that cannot be shown, a line break for example, is refused: it stands in comments and messages.
+    """
     try:
-        with path.open("rb") as file:
+        if not str(path).isprintable():
+            raise OSError(errno.EINVAL, "its name holds signs that cannot be shown")
+        with open_plain(path) as file:
             data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            message = f"`{_short(path)}` is longer than {MAX_BYTES:,} bytes"
+            raise GraphError([Finding("file-too-large", message, span)])
         return Source(_short(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise GraphError([Finding("not-text", f"`{path}` is not UTF-8 text", span)]) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise GraphError([Finding("cannot-read", f"cannot read `{path}`: {reason.lower()}", span)]) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise GraphError([Finding("cannot-read", f"cannot read `{str(path)[:MAX_WORD]}`: {reason}", span)]) from None
 
 
 def _short(path: Path) -> str:

@@ -6,7 +6,6 @@ strings, `1e-3` is a number, duplicate keys, tags, merge keys and runaway aliase
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +13,8 @@ from typing import Any
 import yaml
 
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree
-
-MAX_BYTES = 1_000_000
-MAX_DEPTH = 32
-MAX_PIECES = 100_000
+from graphssl.language.limits import MAX_BYTES, MAX_DEPTH, MAX_FINDINGS, MAX_NUMBER, MAX_VALUES, MAX_WORD
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, weight
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -76,6 +72,8 @@ class _Reader:
 
     def document(self) -> Tree:
         try:
+            if self.source.text.count("\n%") > MAX_DEPTH:  # the parser compares each with all before
+                self._fail("yaml-syntax", "the text has more directives (`%`) than any needs", _start(self.source))
             self.events = yaml.parse(self.source.text, Loader=_LOADER)
             self._next(yaml.StreamStartEvent)
             if isinstance(event := next(self.events), yaml.StreamEndEvent):
@@ -114,13 +112,13 @@ class _Reader:
         if event.tag is not None and not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
             self._fail("yaml-tag", f"tag `{event.tag}` is not allowed", span, "write the bare value")
         before = self.pieces
-        self._count(1, span)
         tree = self._untagged(event, span, depth)
         if event.anchor is not None:
             self.anchors[event.anchor] = (tree, self.pieces - before)
         return tree
 
     def _untagged(self, event: Any, span: Span, depth: int) -> Tree:
+        self._count(weight(event.value) if isinstance(event, yaml.ScalarEvent) else 1, span)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, span)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -137,14 +135,18 @@ class _Reader:
                 self.findings.append(
                     Finding("duplicate-key", message, key_span, help="remove one of the two", also=also)
                 )
+                if len(self.findings) >= MAX_FINDINGS:
+                    raise GraphError(self.findings)
             entries[key] = Entry(key, key_span, self._tree(next(self.events), depth + 1))
         return Mapping(entries, self._joined(span, event))
 
     def _key(self, event: Any) -> tuple[str, Span]:
         span = self._span(event)
-        self._count(1, span)
         if not isinstance(event, yaml.ScalarEvent):
             self._fail("key-not-a-word", "a key must be a plain word", span)
+        if len(event.value) > MAX_WORD:
+            self._fail("key-not-a-word", f"a key has at most {MAX_WORD} characters, got {len(event.value):,}", span)
+        self._count(weight(event.value), span)
         if event.value == "<<" and not event.style:
             self._fail("merge-key", "merge keys (`<<`) are not allowed", span, "use `extends`, `blocks` or `like`")
         return event.value, span
@@ -153,8 +155,8 @@ class _Reader:
         if event.style:  # quoted: always a text
             return Scalar(event.value, span, event.value)
         value = scalar_value(event.value)
-        if isinstance(value, float) and not math.isfinite(value):
-            self._fail("number-too-large", f"`{event.value}` does not fit in a 64-bit float", span)
+        if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
+            self._fail("number-too-large", f"`{event.value}` is beyond ±{MAX_NUMBER:g}", span)
         return Scalar(value, span, event.value)
 
     def _alias(self, event: Any, span: Span) -> Tree:
@@ -166,8 +168,8 @@ class _Reader:
 
     def _count(self, more: int, span: Span) -> None:
         self.pieces += more
-        if self.pieces > MAX_PIECES:
-            self._fail("too-many-values", f"the text expands to more than {MAX_PIECES:,} values", span)
+        if self.pieces > MAX_VALUES:
+            self._fail("too-many-values", f"the text expands to more than {MAX_VALUES:,} values", span)
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark

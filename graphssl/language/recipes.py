@@ -11,9 +11,10 @@ from graphssl.bundled import recipe_files
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
+from graphssl.language.limits import MAX_DEPTH, MAX_LIST, MAX_VALUES
 from graphssl.language.merge import flattened, merge
-from graphssl.language.reader import MAX_DEPTH, read
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown, unresolved
+from graphssl.language.reader import read
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown, size, unresolved
 
 
 def expand_recipes(tree: Mapping, report: Report) -> Mapping:
@@ -30,14 +31,18 @@ class _Recipes:
     def __init__(self, nodes: Mapping, report: Report):
         self.nodes, self.report = nodes, report
         self.done: dict[str, Tree] = {}
+        self.values = 0
         self.open: list[str] = []
         self.circular: set[str] = set()
 
     def expanded(self, name: str) -> Tree:
         if name not in self.done:
             self.open.append(name)
-            self.done[name] = self._expand(self.nodes.entries[name])
+            self.done[name] = made = self._expand(self.nodes.entries[name])
             self.open.pop()
+            self.values += size(made)
+            if self.values > MAX_VALUES:
+                raise GraphError([Finding("too-many-values", "recipes make the file grow beyond bounds", made.span)])
         return self.done[name]
 
     def _expand(self, entry: Entry) -> Tree:
@@ -52,7 +57,7 @@ class _Recipes:
                 self._two(key, "views", node)
         given, node = node, node.without("recipe")
         if isinstance(views, Sequence):
-            each = [self._view(item, patch) for item in views.items]
+            each = [self._view(item, patch) for item in views.items[: MAX_LIST + 1]]
             return node.without("steps").with_value("views", replace(views, items=tuple(each)))
         if base is None:
             if not any(key in given for key in ("recipe", "like", "steps", "views")):

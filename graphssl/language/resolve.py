@@ -21,8 +21,9 @@ from graphssl.language.blocks import expand_blocks
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
 from graphssl.language.fields import Report
 from graphssl.language.files import read_file
+from graphssl.language.limits import MAX_DEPTH, MAX_LIST, MAX_PARENTS, MAX_VARIANTS, MAX_WORD
 from graphssl.language.merge import merge, merge_variants
-from graphssl.language.reader import MAX_DEPTH, read, read_value, scalar_value
+from graphssl.language.reader import read, read_value, scalar_value
 from graphssl.language.recipes import expand_recipes
 from graphssl.language.substitute import resolve_params, substitute
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown
@@ -32,7 +33,6 @@ TOP_LEVEL = (
     "graphssl", "name", "title", "paper", "doc", "extends", "params", "schedules", "blocks", "nodes", "represent",
     "monitors", "train", "variants",
 )  # fmt: skip
-_MAX_PARENTS = 8
 
 
 def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], report: Report) -> Mapping:
@@ -71,17 +71,27 @@ def locate(reference: str) -> tuple[Source, list[str]]:
     """The text a method reference means, and the variants asked for behind `@`."""
     if "\n" in reference:
         return Source("<text>", reference), []
-    name, *variants = reference.split("@")
+    name, *variants = _chosen(reference, None)
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or os.sep in name:
-        if path.is_dir() and (path / "method.yaml").is_file():
+        if os.path.isfile(path / "method.yaml"):
             path = path / "method.yaml"
         return read_file(path), variants
     known = method_files()
     if name not in known:
         help = f"{did_you_mean(name, known)}, or give the path of a .yaml file"
-        raise GraphError([Finding("unknown-method", f"there is no bundled method `{name}`", help=help)])
+        shown = name[:MAX_WORD]
+        raise GraphError([Finding("unknown-method", f"there is no bundled method `{shown}`", help=help)])
     return read_file(known[name]), variants
+
+
+def _chosen(reference: str, span: Span | None) -> list[str]:
+    """The name in `NAME@VARIANT@…`, and the variants."""
+    words = reference.split("@")
+    if len(words) > MAX_PARENTS + 1:
+        message = f"at most {MAX_PARENTS} variants can be laid over each other, got {len(words) - 1:,}"
+        raise GraphError([Finding("unknown-variant", message, span, help="write a variant that holds them")])
+    return words
 
 
 def _with_parents(
@@ -97,8 +107,8 @@ def _with_parents(
         message = f"`extends` expects one bundled name or one relative path, got {shown(extends)}"
         report(Finding("wrong-type", message, extends.span))
         return _overlay(replace(tree, entries={}), tree, report)
-    name, *variants = extends.value.split("@")
-    if len(seen) >= _MAX_PARENTS or name in seen:
+    name, *variants = _chosen(extends.value, extends.span)
+    if len(seen) >= MAX_PARENTS or name in seen:
         message = f"`extends` goes round in a circle: {' → '.join((*seen, name))}"
         raise GraphError([Finding("extends-cycle", message, extends.span)])
     parent_source = _parent(name, source, extends.span)
@@ -112,9 +122,9 @@ def _parent(name: str, source: Source, span: Span) -> Source:
     known = method_files()
     if name in known:
         return read_file(known[name])
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith((".yaml", ".yml")) and not os.path.isabs(name):
         return read_file(Path(source.name).parent / name, span)
-    message = f"`extends` names `{name}`, which is neither a bundled method nor a .yaml file"
+    message = f"`extends` names `{name}`, which is neither a bundled method nor a relative path to a .yaml file"
     raise GraphError([Finding("unknown-method", message, span, help=did_you_mean(name, known))])
 
 
@@ -136,7 +146,7 @@ def _with_variant(
         return tree
     parent = patch.get("extends")
     if parent is not None:
-        if name in seen or len(seen) >= _MAX_PARENTS:
+        if name in seen or len(seen) >= MAX_PARENTS:
             message = f"variants extend each other in a circle: {' → '.join((*seen, name))}"
             raise GraphError([Finding("extends-cycle", message, parent.span)])
         tree = _with_variant(tree, str(plain(parent)), report, (*seen, name), parent.span)
@@ -166,6 +176,9 @@ def _overlay(base: Mapping, patch: Mapping, report: Report) -> Mapping:
 
 
 def _override_patches(overrides: ABCMapping[str, Any] | ABCSequence[str]) -> list[Mapping]:
+    if len(overrides) > MAX_LIST:
+        message = f"at most {MAX_LIST} values can be set from outside, got {len(overrides):,}"
+        raise GraphError([Finding("bad-override", message, help="write a file that `extends` the method")])
     if isinstance(overrides, ABCMapping):
         return [_patch(f"{path}={_written(str(path), value)}") for path, value in overrides.items()]
     return [_patch(word) for word in overrides]
@@ -175,7 +188,7 @@ def _written(path: str, value: Any) -> str:
     """A Python value as it would be written behind `--set PATH=` (JSON is YAML that reads back to the same)."""
     try:
         return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         message = f"the value of `{path}` is no plain data: {error}"
         raise GraphError([Finding("bad-override", message, help="give numbers, texts, lists or maps")]) from None
 
@@ -239,6 +252,10 @@ def _span_in(source: Source, span: Span) -> Span:
 
 
 def _check_keys(tree: Mapping, report: Report) -> None:
+    variants = tree.get("variants")
+    if isinstance(variants, Mapping) and len(variants.entries) > MAX_VARIANTS:
+        message = f"a file has at most {MAX_VARIANTS} variants, got {len(variants.entries):,}"
+        raise GraphError([Finding("too-many-values", message, variants.span)])
     for entry in tree:
         if entry.key not in TOP_LEVEL:
             help = did_you_mean(entry.key, TOP_LEVEL)
@@ -295,4 +312,5 @@ def _flow(tree: Tree) -> str:
 def _word(value: str) -> str:
     if _PLAIN_WORD.fullmatch(value) and isinstance(scalar_value(value), str):
         return value
-    return yaml.safe_dump(value, default_style='"', width=10**6, allow_unicode=True).strip()
+    quoted = yaml.safe_dump(value, default_style='"', width=10**9, allow_unicode=True).strip()
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import operator
+import os
 import re
 from collections.abc import Collection
 from collections.abc import Mapping as ABCMapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from graphssl.bundled import method_files
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
 from graphssl.language.fields import Report
+from graphssl.language.limits import MAX_WORD
+from graphssl.plainfile import open_plain
 
 _PLACE = re.compile(r"(?P<place>.+):(?P<node>[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?)")
+
+_MAX_HEADER = 4 * 2**20
+"""Bytes, for tens of thousands of tensors."""
 
 Shapes = ABCMapping[str, tuple[int, ...]]
 
@@ -44,22 +52,32 @@ class Origin:
 
 def read_origin(text: str, node: str, span: Span, report: Report) -> Origin | None:
     """The origin that `RUN` or `RUN:NODE` means for `node`; what is wrong is reported."""
-    match = None if Path(text).exists() else _PLACE.fullmatch(text)
+    match = None if os.path.exists(text) else _PLACE.fullmatch(text)
     place, name = (match["place"], match["node"]) if match else (text, node)
-    if (Path(place) / "method.yaml").is_file():
+    if os.path.isfile(Path(place) / "method.yaml"):
         checkpoint = latest_checkpoint(Path(place))
         if checkpoint is None:
             message, help = f"the run `{place}` has no checkpoint yet", "wait for its first one, or name another run"
             report(Finding("no-such-run", message, span, node=node, help=help))
             return None
         return Origin(place, name, checkpoint)
-    if place.partition("@")[0] in method_files() or (place.endswith((".yaml", ".yml")) and Path(place).is_file()):
+    if place.partition("@")[0] in method_files() or (place.endswith((".yaml", ".yml")) and os.path.isfile(place)):
         return Origin(place, name, None)
-    near = [str(path) for path in sorted(Path(place).parent.glob("*")) if (path / "method.yaml").is_file()]
-    what = "is no run folder (it has no method.yaml)" if Path(place).is_dir() else "does not exist"
+    near = _runs_in(Path(place).parent)
+    what = "is no run folder (it has no method.yaml)" if os.path.isdir(place) else "does not exist"
     help = did_you_mean(place, near) if near else "name the folder that `graphssl train … --out RUN` wrote"
-    report(Finding("no-such-run", f"the run `{place}` {what}", span, node=node, help=help))
+    report(Finding("no-such-run", f"the run `{place[:MAX_WORD]}` {what}", span, node=node, help=help))
     return None
+
+
+def _runs_in(folder: Path) -> list[str]:
+    """Run folders among the first entries of a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            paths = [Path(entry.path) for entry in islice(entries, 200)]
+    except (OSError, ValueError):
+        return []
+    return [str(path) for path in paths if os.path.isfile(path / "method.yaml")]
 
 
 def latest_checkpoint(run: Path) -> Path | None:
@@ -69,13 +87,14 @@ def latest_checkpoint(run: Path) -> Path | None:
 
 
 def saved_shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of all saved tensors by name, from the header of the safetensors file."""
+    """Shapes of all saved tensors by name, from the header of the safetensors file; nothing where it is none."""
     try:
-        with (checkpoint / "model.safetensors").open("rb") as file:
+        with open_plain(checkpoint / "model.safetensors") as file:
             size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(size, 100_000_000)))
-        return {name: tuple(facts["shape"]) for name, facts in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError):
+            header = json.loads(file.read(size)) if size <= _MAX_HEADER else {}
+        shapes = {name: facts["shape"] for name, facts in header.items() if name != "__metadata__"}
+        return {name: tuple(map(operator.index, shape)) for name, shape in shapes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

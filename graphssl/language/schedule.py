@@ -34,6 +34,8 @@ def duration(text: str) -> Duration:
     match = _DURATION.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no duration")
+    if len(match[1]) > 12:
+        raise ValueError("a duration of more than 12 digits")
     return Duration(float(match[1]), match[2])
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from graphssl.language.blocks import MAX_NODES
 from graphssl.language.diagnostics import Finding, Span
 from graphssl.language.fields import Report
+from graphssl.language.limits import MAX_NODES, MAX_WORD
 from graphssl.language.train import Train, read_train
 from graphssl.language.tree import Mapping, Scalar, Sequence, Tree, plain, shown, unresolved
 
 VERSION = 1
+_MONITOR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./]*")
 _NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?")
 _REFERENCE = re.compile(r"(?P<node>[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?)(\.(?P<port>[A-Za-z0-9_.-]+))?")
 
@@ -62,7 +63,7 @@ def read_reference(tree: Tree, report: Report, node: str | None = None) -> Ref |
     if unresolved(tree):
         return None
     text = tree.value if isinstance(tree, Scalar) else None
-    match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    match = _REFERENCE.fullmatch(text) if isinstance(text, str) and len(text) <= MAX_WORD else None
     if not match:
         message = f"expected a reference such as `f` or `f.cls`, got {shown(tree)}"
         report(Finding("bad-reference", message, tree.span, node=node))
@@ -138,9 +139,10 @@ def _nodes(tree: Mapping, report: Report) -> tuple[NodeSpec, ...]:
 
 
 def _node(name: str, span: Span, body: Tree, report: Report) -> NodeSpec | None:
-    if not _NODE_NAME.fullmatch(name):
-        message = f"`{name}` is no name for a node"
-        report(Finding("bad-name", message, span, help="use letters, digits and `_`, beginning with a letter"))
+    if not _NODE_NAME.fullmatch(name) or len(name) > MAX_WORD:
+        message = f"`{name[:MAX_WORD]}` is no name for a node"
+        help = f"use letters, digits and `_`, beginning with a letter, at most {MAX_WORD} of them"
+        report(Finding("bad-name", message, span, help=help))
         return None
     if not isinstance(body, Mapping):
         message = f"node `{name}` expects a map such as `{{op: encoder, in: v1}}`, got {shown(body)}"
@@ -170,5 +172,10 @@ def _monitors(tree: Mapping, report: Report) -> tuple[tuple[str, Ref], ...]:
     if not isinstance(monitors, Mapping):
         report(Finding("wrong-type", f"`monitors` expects a map, got {shown(monitors)}", monitors.span))
         return ()
+    for entry in monitors:
+        if not _MONITOR_NAME.fullmatch(entry.key):
+            message = f"`{entry.key[:MAX_WORD]}` is no name for a monitor"
+            help = "use letters, digits, `_`, `.` and `/`, beginning with a letter"
+            report(Finding("bad-name", message, entry.key_span, help=help))
     pairs = [(entry.key, read_reference(entry.value, report)) for entry in monitors]
     return tuple((key, ref) for key, ref in pairs if ref)

@@ -10,13 +10,11 @@ from graphlib import CycleError, TopologicalSorter
 
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Leaf, Report
-from graphssl.language.reader import MAX_DEPTH
-from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, depth, plain, shown, size, unresolved
+from graphssl.language.limits import MAX_DEPTH, MAX_TEXT, MAX_VALUES
+from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, depth, plain, shown, size, unresolved, weight
 
 _NAME = re.compile(r"\$\{([^{}]*)\}")
 _PARAM_KEYS = ("default", "min", "max", "choices", "doc")
-_MAX_VALUES = 100_000
-_MAX_TEXT = 10_000
 
 
 def substitute(tree: Tree, scope: ABCMapping[str, Tree], report: Report, strict: bool = True) -> Tree:
@@ -34,7 +32,7 @@ class _Substitution:
     def count(self, values: int, tree: Tree) -> None:
         """Note that the result grows by so many values, and stop when they are too many."""
         self.made += values
-        if self.made > _MAX_VALUES:
+        if self.made > MAX_VALUES:
             raise GraphError([Finding("too-many-values", "`${}` makes the file grow beyond bounds", tree.span)])
 
     def tree(self, tree: Tree) -> Tree:
@@ -79,8 +77,9 @@ class _Substitution:
             parts.append(found.text)
         rest = iter(parts)
         text = _NAME.sub(lambda match: next(rest), value)
-        if len(text) > _MAX_TEXT:
+        if len(text) > MAX_TEXT:
             raise GraphError([Finding("too-many-values", "`${}` makes a text grow beyond bounds", tree.span)])
+        self.count(weight(text), tree)
         return Scalar(text, tree.span, text)
 
     def unknown(self, tree: Scalar, name: str) -> None:

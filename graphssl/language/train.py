@@ -109,7 +109,7 @@ TRAIN: dict[str, Field] = {
         short=number(doc="norm", above=0),
         long=Group(fields=CLIP_FIELDS),
     ),
-    "epochs": number(doc="Passes over the training set.", above=0),
+    "epochs": number(doc="Passes over the training set.", above=0, maximum=1e6),
     "images": Leaf(
         json={"type": "string", "pattern": r"^([1-9][0-9]?|100|[0-9]{1,2}\.[0-9]+)%$"},
         expected="a share such as `10%`",

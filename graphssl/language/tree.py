@@ -72,14 +72,19 @@ def plain(tree: Tree) -> Any:
             return {entry.key: plain(entry.value) for entry in tree}
 
 
+def weight(text: str) -> int:
+    """What one text counts as: a value, and one more for each 100 characters."""
+    return 1 + len(text) // 100
+
+
 def size(tree: Tree) -> int:
-    """How many values a tree holds, itself counted."""
+    """How many values a tree holds, itself counted, and keys; long texts count for more."""
     match tree:
         case Sequence():
             return 1 + sum(map(size, tree.items))
         case Mapping():
-            return 1 + sum(size(entry.value) for entry in tree)
-    return 1
+            return 1 + sum(weight(entry.key) + size(entry.value) for entry in tree)
+    return weight(tree.text)
 
 
 def depth(tree: Tree) -> int:

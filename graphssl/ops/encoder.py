@@ -10,7 +10,22 @@ from graphssl.ir.signature import Input, Module, Output
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import Leaf, choice, flag, number, text
 
-_BLOCK = re.compile(r"blocks\.-?[0-9]+")
+_BLOCK = re.compile(r"blocks\.-?[0-9]{1,4}")
+_LARGEST = 65_536
+_NOT_OURS = (
+    "pretrained.*|checkpoint_path|cache_dir|device|dtype|scriptable|exportable|no_jit|features_only|feature_cls|pruned|"
+    "num_classes"
+)
+
+
+def _arguments(value: Any) -> Any:
+    """The arguments, when they are small enough that building the model ends."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if len(parts) > 256 or (isinstance(value, int | float) and abs(value) > _LARGEST):
+        raise ValueError(value)
+    for part in parts:
+        _arguments(part)
+    return value
 
 
 class Encoder(Module):
@@ -76,11 +91,15 @@ class Encoder(Module):
         expected="a list of names such as `[patch_embed]`",
     )
     args = Leaf(
-        doc="More arguments of the timm model, for example `{patch_size: 4}`.",
+        doc="More arguments of the timm model, for example `{patch_size: 4}`; not those that load weights or choose a device.",
         default=None,
         role="build",
-        json={"type": "object"},
-        expected="a map of arguments",
+        json={
+            "type": "object",
+            "propertyNames": {"not": {"pattern": f"^({_NOT_OURS})$"}},
+        },
+        convert=_arguments,
+        expected=f"arguments of the model's structure, numbers up to {_LARGEST:,}",
     )
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from graphssl.data.steps import STEPS
@@ -11,6 +12,7 @@ from graphssl.ir.signature import Output, Source
 from graphssl.ir.types import Axis, Edge, Value
 from graphssl.language.diagnostics import did_you_mean
 from graphssl.language.fields import INVALID, Field, Group, Leaf, Report, integer, read_fields, refuse, text
+from graphssl.language.limits import MAX_LIST
 from graphssl.language.tree import Mapping as MapTree
 from graphssl.language.tree import Sequence, Tree, shown
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from graphssl.data.samples import Samples
 
 
+@cache
 def _step(name: str) -> Group:
     fields = {key: Leaf(p.doc, p.default, json=p.schema, expected=p.expected) for key, p in STEPS[name].items()}
     return Group(fields=fields)
@@ -56,11 +59,19 @@ class Views(Field):
     """A list of views, each a recipe's name or a map of steps."""
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "string"}, Steps().schema()]}}
+        return {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_LIST,
+            "items": {"anyOf": [{"type": "string"}, Steps().schema()]},
+        }
 
     def read(self, tree: Tree, name: str, report: Report) -> Any:
         if not isinstance(tree, Sequence) or not tree.items:
             return refuse(report, "wrong-type", f"`{name}` expects a list of recipes, got {shown(tree)}", tree.span)
+        if len(tree.items) > MAX_LIST:
+            message = f"`{name}` expects at most {MAX_LIST} views, got {len(tree.items)}"
+            return refuse(report, "wrong-value", message, tree.span)
         found = [Steps().read(item, f"{name}.{i}", report) for i, item in enumerate(tree.items)]
         return INVALID if any(value is INVALID for value in found) else tuple(found)
 
@@ -79,12 +90,12 @@ class Augment(Source):
     name = "augment"
     term = "an augmentation"
     image = Output("image[b c h w]", "the augmented images")
-    size = integer(doc="Height and width of the views, in pixels.")
+    size = integer(doc="Height and width of the views, in pixels.", maximum=65_536)
     recipe = text(None, doc="A bundled recipe, for example `simclr`.")
     like = text(None, doc="Take the steps of this other augment node.")
     steps = Steps(doc="Steps in order; with `recipe` or `like`, a patch of theirs.", default=None)
     views = Views(doc="A list of views, one per recipe.", default=None)
-    count = integer(None, doc="A list of this many views, at most 256.", minimum=1, maximum=256)
+    count = integer(None, doc=f"A list of this many views, at most {MAX_LIST}.", minimum=1, maximum=MAX_LIST)
 
     @classmethod
     def known_axes(cls, attrs: Mapping[str, Any], inputs: Mapping[str, Value]) -> Mapping[str, Axis]:

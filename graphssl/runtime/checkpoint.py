@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
 
 
 def save(
@@ -55,10 +55,7 @@ def save(
 
 def load_module(checkpoint: Path, module: nn.Module) -> None:
     """Put the saved parameters and state into `module`, all of them."""
-    try:
-        tensors = load_file(checkpoint / "model.safetensors")
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot read `{checkpoint / 'model.safetensors'}`: {error}") from None
+    tensors = read_tensors(checkpoint / "model.safetensors")
     mine = module.state_dict()
     missing, extra = sorted(set(mine) - set(tensors)), sorted(set(tensors) - set(mine))
     if missing or extra:
@@ -70,16 +67,28 @@ def load_module(checkpoint: Path, module: nn.Module) -> None:
         if tensor.shape != tensors[name].shape:
             shapes = f"{tuple(tensors[name].shape)}, the graph {tuple(tensor.shape)}"
             raise RunError(f"checkpoint `{checkpoint}` has `{name}` of shape {shapes}")
-        with torch.no_grad():
+        if tensor.dtype != tensors[name].dtype:
+            raise RunError(
+                f"checkpoint `{checkpoint}` has `{name}` as {tensors[name].dtype}, the graph as {tensor.dtype}"
+            )
+    with torch.no_grad():  # all of them fit: none is changed before that is known
+        for name, tensor in mine.items():
             tensor.copy_(tensors[name])
 
 
 def load_optimizers(checkpoint: Path, optimizers: Sequence[torch.optim.Optimizer], facts: Mapping[str, Any]) -> None:
     """Put the saved optimizer state back."""
+    tensors = read_tensors(checkpoint / "optimizer.safetensors")
     try:
-        tensors = load_file(checkpoint / "optimizer.safetensors")
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot read `{checkpoint / 'optimizer.safetensors'}`: {error}") from None
+        _put_back(tensors, optimizers, facts)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        message = f"`{checkpoint}` holds the state of another optimizer: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"
+        raise RunError(f"{message}; begin a new run that starts from this one (`from: RUN`)") from None
+
+
+def _put_back(
+    tensors: Mapping[str, Tensor], optimizers: Sequence[torch.optim.Optimizer], facts: Mapping[str, Any]
+) -> None:
     for i, optimizer in enumerate(optimizers):
         current = optimizer.state_dict()
         state: dict[int, dict[str, Any]] = {}
@@ -89,16 +98,29 @@ def load_optimizers(checkpoint: Path, optimizers: Sequence[torch.optim.Optimizer
             which, index, key = name.split(".", 2)
             if int(which) == i:
                 state.setdefault(int(index), {})[key] = tensor
+        _fits(optimizer, state)
         optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+
+
+_LIKE_THE_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
+"""State that has the shape of its parameter in every optimizer that has it."""
+
+
+def _fits(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
+    """ValueError where saved state belongs to no parameter, or to one of another shape."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, values in state.items():
+        if not 0 <= index < len(parameters):
+            raise ValueError(f"it has {len(parameters)} parameters, and the state one of number {index}")
+        for key in _LIKE_THE_PARAMETER:
+            value, shape = values.get(key), tuple(parameters[index].shape)
+            if isinstance(value, Tensor) and len(value.shape) == len(shape) and tuple(value.shape) != shape:
+                raise ValueError(f"`{key}` of parameter {index} has shape {tuple(value.shape)}, the parameter {shape}")
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:
     """The JSON side of a checkpoint."""
-    try:
-        facts: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
-        return facts
-    except (OSError, json.JSONDecodeError) as error:
-        raise RunError(f"cannot read `{checkpoint / 'state.json'}`: {error}") from None
+    return read_json(checkpoint / "state.json", FACTS_SCHEMA)
 
 
 def _pack(optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from graphssl.runtime.errors import RunError
+
 
 class Memory(Protocol):
     """A part of the run that is not the same at every step."""
@@ -35,4 +37,9 @@ class Scaler:
 def remember(memory: Mapping[str, Memory], facts: Mapping[str, Any]) -> None:
     """Give every part what was saved of it. A part that the checkpoint does not know starts anew."""
     for name in memory.keys() & facts.keys():
-        memory[name].restore(facts[name])
+        try:
+            memory[name].restore(facts[name])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise RunError(
+                f"the checkpoint is damaged: what it says of `{name}` is not what a run writes ({error})"
+            ) from None

@@ -52,7 +52,7 @@ def _load(own: nn.Module, node: Node) -> None:
         with safe_open(origin.checkpoint / "model.safetensors", framework="pt") as file, torch.no_grad():
             for name, tensor in mine.items():
                 tensor.copy_(file.get_tensor(f"{prefix}.{name}"))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last: a shape that differs from that of the header
         raise RunError(f"cannot read `{origin.checkpoint / 'model.safetensors'}`: {error}") from None
 
 

@@ -14,13 +14,19 @@ _EVERY_COMBINATION = 3
 """Up to this many blocks, a page holds a drawing for every choice of those that are collapsed."""
 
 
+_EACH_ALONE = 12
+"""Up to this many, one for each that is collapsed alone."""
+
+
 def groups_of(scene: Scene) -> tuple[str, ...]:
     """Names of the blocks, in drawing order."""
     return tuple(dict.fromkeys(box.group for box in scene.boxes if box.group))
 
 
 def foldings(groups: Sequence[str]) -> list[tuple[str, ...]]:
-    """Which blocks to collapse together: every choice of few blocks, of many none, each alone, and all."""
+    """Which blocks to collapse together: every choice of few blocks, of more none, each alone, and all, of many none and all."""
+    if len(groups) > _EACH_ALONE:
+        return [(), tuple(groups)]
     if len(groups) > _EVERY_COMBINATION:
         return [(), *((group,) for group in groups), tuple(groups)]
     return [chosen for count in range(len(groups) + 1) for chosen in combinations(groups, count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from graphssl.views.palette import FONTS
@@ -11,17 +12,23 @@ from graphssl.views.svg import svg
 FONT = "Liberation Sans"
 """As wide as Helvetica; has Latin, Greek, Cyrillic, arrows and mathematical signs."""
 
+MOST = 1 << 23
+"""Pixels of a picture."""
+
 FONT_FILES = sorted(str(path) for path in (Path(__file__).parent / "fonts").glob("*.ttf"))
 
 
 def png(scene: Scene, scale: float = 2.0) -> bytes:
-    """The drawing as a PNG, `scale` pixels for each of the SVG, in the colours of the light.
+    """The drawing as a PNG, `scale` pixels for each of the SVG (fewer where it would have more than MOST), in the colours of the light.
 
     Other scripts are drawn with what fonts the machine has; without them, the same bytes on every machine.
     """
     import resvg_py
 
     text = svg(scene).replace(FONTS, f"'{FONT}', sans-serif")
+    found = re.search(r'width="(\d+)" height="(\d+)"', text)
+    pixels = int(found[1]) * int(found[2]) if found else 1
+    scale = min(scale, (MOST / max(pixels, 1)) ** 0.5)
     ours = all(ord(sign) < 0x530 or 0x1E00 <= ord(sign) < 0x2300 for sign in text)
     drawn = resvg_py.svg_to_bytes(svg_string=text, zoom=scale, font_files=FONT_FILES, skip_system_fonts=ours)
     return bytes(drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.graph import Graph, Node
@@ -20,6 +21,10 @@ from graphssl.views.scene import Scene, scene
 
 if TYPE_CHECKING:
     from graphssl.pipeline import Method
+
+
+MOST_VARIANTS, MOST_BOXES = 32, 500
+"""Variants that a page shows, and boxes behind which it shows no more of them."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,16 @@ def sheets(method: Method, folded: Sequence[str] = (), see: Callable[[Method], S
     """The method's own sheet, then one for each variant of its file, loaded with the same overrides.
 
     see: what draws each of them, by default plainly.
+    Of a file with more than MOST_VARIANTS, or larger than MOST_BOXES together, the first ones.
     A variant with errors is there as far as it is understood, with its findings; one that holds no graph is left out.
     """
     from graphssl.pipeline import load
 
     own = sheet(method, method.reference if "\n" not in method.reference else "", folded, see)
     found = [own] if own else []
-    for reference, name in _others(method.reference):
+    for reference, name in islice(_others(method.reference), MOST_VARIANTS):
+        if sum(len(sheet.scene.boxes) for sheet in found) > MOST_BOXES:
+            break
         other = sheet(load(reference, method.overrides, plugins=method.plugins), name, folded, see)
         found += [other] if other else []
     return found
