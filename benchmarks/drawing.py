@@ -61,7 +61,7 @@ def main() -> None:
         table.add_row(method, *(f"{command_seconds(method, f, arguments.repeats):.2f}" for f in FORMATS))
     console.print(table)
     table = Table("nodes", "read, s", "place and draw, s", title="random graphs")
-    for nodes in (20, 100, 500):
+    for nodes in (20, 100, 200):
         table.add_row(str(nodes), *(f"{seconds:.2f}" for seconds in drawing_seconds(nodes)))
     console.print(table)
 
