@@ -21,7 +21,9 @@ VIT = QUICK_VIT | {
     "nodes.f.arch": "vit_tiny_patch16_224", "nodes.large.size": 32, "nodes.small.size": 16, "nodes.small.count": 2,
     "train.lr.base": 0.01, "nodes.f.args.depth": 2,
 }  # fmt: skip
-SMOOTH = {"train.optimizer.eps": 1e-6}  # keys' biases have no gradient: Adam divides the rounding of that by ε, at a high rate here
+SMOOTH = {
+    "train.optimizer.eps": 1e-6
+}  # keys' biases have no gradient: Adam divides the rounding of that by ε, at a high rate here
 MASKS = {"nodes.mask.patch": 8}
 PACKED = MASKS | {"nodes.mask.min_block": 1, "nodes.s.room": 0.5, "nodes.t.room": 0.5, "nodes.koleo.group": 4}
 OWN_HEAD = {"nodes.hp.hidden": [16], "nodes.hp.bottleneck": 8}

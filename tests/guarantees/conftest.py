@@ -162,7 +162,9 @@ def difference(a: Result, b: Result) -> tuple[float, str]:
     worst = (0.0, "")
     for kind in a:
         assert a[kind].keys() == b[kind].keys(), kind
-        numbers = {name: (tensor.double(), b[kind][name].double()) for name, tensor in a[kind].items() if tensor.numel()}
+        numbers = {
+            name: (tensor.double(), b[kind][name].double()) for name, tensor in a[kind].items() if tensor.numel()
+        }
         most = {name: float(x.abs().max()) for name, (x, _) in numbers.items()}
         largest = max(most.values(), default=0.0)
         for name, (x, y) in numbers.items():
