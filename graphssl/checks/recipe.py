@@ -38,6 +38,7 @@ def micro_batch_norm(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     train = graph.train
     if train is None or train.micro_batch is None or train.micro_batch_norm != "refuse":
         return
+    module.train()  # what is frozen, or says `mode: eval`, stays in eval mode and takes no statistics
     for node in parts_of(graph).by_sample:
         owner = module._modules.get(node.name.replace("/", "_"))
         layers = [layer for layer in owner.modules() if isinstance(layer, _BatchNorm)] if owner else []
