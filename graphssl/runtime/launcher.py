@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from accelerate.commands.config.config_args import default_config_file, load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 
@@ -34,4 +34,4 @@ def _of_command_line(words: list[str]) -> int:
         return int(options.num_processes)
     if options.config_file is None and (options.cpu or not os.path.isfile(default_config_file)):
         return 1
-    return max(1, load_config_from_file(options.config_file).num_processes)
+    return max(1, int(load_config_from_file(options.config_file).num_processes))

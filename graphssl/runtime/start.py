@@ -18,9 +18,9 @@ from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.launcher import processes_asked
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
-from graphssl.runtime.launcher import processes_asked
 from graphssl.runtime.precision import precision_on
 from graphssl.runtime.sharding import asked, use
 
