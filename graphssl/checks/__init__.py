@@ -114,5 +114,5 @@ def explanations() -> dict[str, Explanation]:
     """Every code that a finding may have, explained."""
     from graphssl.checks.launch import BUILT_CHECKS, LAUNCH_CHECKS  # whose table uses a rule of this one
 
-    found = [*CODES, *(rule.EXPLAIN for rule in (*CHECKS, *LAUNCH_CHECKS, *BUILT_CHECKS))]
+    found = [*CODES, *(rule.EXPLAIN for rule in CHECKS), *(rule.EXPLAIN for rule in (*LAUNCH_CHECKS, *BUILT_CHECKS))]
     return {explanation.code: explanation for explanation in sorted(found, key=lambda e: e.code)}
