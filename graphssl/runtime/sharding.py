@@ -42,6 +42,8 @@ def asked() -> FullyShardedDataParallelPlugin | None:
             "Accelerate's activation checkpointing draws dropout and drop-path anew when it computes again, "
             "so gradients would be wrong: set `fsdp_activation_checkpointing: false`"
         )
+    if os.environ.get("ACCELERATE_DYNAMO_BACKEND", "NO").upper() != "NO":
+        raise RunError("a module cannot be both sharded and compiled by the launcher: remove `dynamo_config`")
     plugin.cpu_ram_efficient_loading = False  # for weights of `transformers`; it cannot load buffers
     return plugin
 

@@ -56,11 +56,6 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "compute_environment: AMAZON_SAGEMAKER  # error: [launch-engine-unsupported] @22\ndistributed_type: MULTI_GPU\n",
     ),
-    "compiled": (
-        "dino",
-        {},
-        "distributed_type: MULTI_GPU\ndynamo_config: {dynamo_backend: INDUCTOR}  # error: [launch-compiles] @33\n",
-    ),
     "one process on a CPU": (
         "simclr",
         {},
@@ -117,7 +112,8 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "distributed_type: FSDP\nfsdp_config:\n  fsdp_version: 2\n"
         "  fsdp_activation_checkpointing: true  # error: [launch-fsdp-option-unsupported] @34\n"
-        "  auto_wrap_policy: SIZE_BASED_WRAP  # error: [launch-fsdp-option-unsupported] @21\n",
+        "  auto_wrap_policy: SIZE_BASED_WRAP  # error: [launch-fsdp-option-unsupported] @21\n"
+        "dynamo_config: {dynamo_backend: INDUCTOR}  # error: [launch-fsdp-option-unsupported] @1\n",
     ),
     "a ResNet is not sharded": (
         "byol",

@@ -12,7 +12,6 @@ from graphssl.checks import bn_group_does_not_divide
 from graphssl.checks.launch import (
     launch_accumulation_ignored,
     launch_batch_not_divisible,
-    launch_compiles,
     launch_engine_unsupported,
     launch_fsdp_option_unsupported,
     launch_fsdp_version,
@@ -41,7 +40,6 @@ LAUNCH_CHECKS: tuple[LaunchRule, ...] = (
     # the file
     launch_key_unknown,
     launch_engine_unsupported,
-    launch_compiles,
     # how many processes there will be
     launch_starts_one_process,
     launch_processes_uneven,

@@ -13,7 +13,8 @@ EXPLAIN = Explanation(
     "launch-fsdp-option-unsupported",
     "`fsdp_config` of a launch config holds an option that cannot be used here",
     "Activation checkpointing as Accelerate does it draws dropout and drop-path anew when it computes a block again, so that gradients "
-    "are those of another network. What is sharded together follows from the graph (the blocks of each encoder), not from sizes.",
+    "are those of another network. What is sharded together follows from the graph (the blocks of each encoder), not from sizes. A "
+    "module that the launcher compiles has other names for its parameters than the graph.",
     "distributed_type: FSDP\nnum_processes: 8\nfsdp_config: {fsdp_version: 2, fsdp_activation_checkpointing: true}\n",
     "distributed_type: FSDP\nnum_processes: 8\nfsdp_config: {fsdp_version: 2}\n",
     launch=True,
@@ -32,3 +33,10 @@ def check(graph: Graph, launch: Launch) -> Iterator[Finding]:
         message = "what is sharded together follows from the graph, not from sizes"
         span = launch.fsdp_span("auto_wrap_policy")
         yield Finding("launch-fsdp-option-unsupported", message, span, help="remove `fsdp_auto_wrap_policy`")
+    dynamo = launch.get("dynamo_config", {})
+    backend = dynamo.get("dynamo_backend", dynamo.get("backend")) if isinstance(dynamo, dict) else None
+    if str(backend or "NO").upper() != "NO":
+        message = "a module cannot be both sharded and compiled by the launcher"
+        yield Finding(
+            "launch-fsdp-option-unsupported", message, launch.span("dynamo_config"), help="remove `dynamo_config`"
+        )
