@@ -76,7 +76,8 @@ def shard(
     warnings.filterwarnings(
         "ignore", "FSDP2-wrapped module .* returned a view"
     )  # nothing writes into what a step gives
-    register_fsdp_forward_method(model, "represent")
+    for method in {"represent", "encode", "conclude"} & set(dir(model)):  # which compute with weights, as forward does
+        register_fsdp_forward_method(model, method)
     return model, prepared
 
 

@@ -82,6 +82,11 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"train.batch_size": 100, "train.accumulate": 5},
         "distributed_type: MULTI_GPU\nnum_processes: 8  # error: [launch-batch-not-divisible] @16\n",
     ),
+    "batch in micro-batches": (
+        "simclr",
+        {"train.batch_size": 96, "train.micro_batch": 16},
+        "distributed_type: MULTI_GPU\nnum_processes: 4  # error: [launch-batch-not-divisible] @16\n",
+    ),
     "precision": (
         "simclr",
         {"train.precision": "fp32"},
