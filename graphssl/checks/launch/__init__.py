@@ -61,5 +61,7 @@ def launch_findings(graph: Graph, launch: Launch, *, static: bool = False) -> It
     """What would go wrong when `graph` is trained under `launch`; `static` leaves out what needs torch."""
     for rule in LAUNCH_CHECKS if static else (*LAUNCH_CHECKS, *BUILT_CHECKS):
         yield from rule.check(graph, launch)
-    if graph.train and graph.train.batch_size % (launch.processes * graph.train.accumulate) == 0:  # told above otherwise
+    if (
+        graph.train and graph.train.batch_size % (launch.processes * graph.train.accumulate) == 0
+    ):  # told above otherwise
         yield from bn_group_does_not_divide.check(graph, launch.processes)
