@@ -20,10 +20,10 @@ def processes_asked() -> int:
     """
     if "WORLD_SIZE" in os.environ:
         return int(os.environ["WORLD_SIZE"])
-    return _of_command_line(psutil.Process(os.getppid()).cmdline())
+    return asked_by(psutil.Process(os.getppid()).cmdline())
 
 
-def _of_command_line(words: list[str]) -> int:
+def asked_by(words: list[str]) -> int:
     """What `accelerate launch …` asks for by its options or its config file; 1 for any other command."""
     names = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
     begin = next((i for i, name in enumerate(names) if name in LAUNCHERS or names[i : i + 2] == LAUNCH), None)

@@ -16,6 +16,7 @@ from graphssl.checks.launch.config import FSDP_KEYS, KEYS, read_launch
 from graphssl.language.diagnostics import Finding
 from tests.broken.test_broken import expected, place
 
+READY = Path(__file__).parents[2] / "docs" / "launch"
 RULES = (*LAUNCH_CHECKS, *BUILT_CHECKS)
 
 # method, overrides, config: a place is the line of its comment
@@ -178,6 +179,20 @@ def test_the_keys_are_those_that_accelerate_reads() -> None:
     assert set(KEYS) == set(ClusterConfig.__dataclass_fields__)
     options = {action.dest for action in launch_command_parser()._actions}
     assert set(FSDP_KEYS) == {name for name in options if name.startswith("fsdp_")}
+
+
+@pytest.mark.parametrize("config", sorted(READY.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_ready_configs_are_accepted_by_accelerate_and_have_no_finding(config: Path) -> None:
+    """Each begins with its command, whose method is the one that is checked."""
+    words = config.read_text().partition("accelerate launch ")[2].split("\n")[0].split()
+    method = words[words.index("train") + 1]
+    assert words[words.index("--config_file") + 1] == config.relative_to(READY.parents[1]).as_posix()
+    assert [f.to_text() for f in findings(method, {}, config)] == []
+    loaded = load_config_from_file(str(config))
+    assert (loaded.distributed_type, loaded.num_processes) == (
+        read_launch(str(config)).kind,
+        read_launch(str(config)).processes,
+    )
 
 
 @pytest.mark.parametrize("name", [n for n, (_, _, text) in CONFIGS.items() if "error" not in text])
