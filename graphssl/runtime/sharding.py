@@ -48,6 +48,14 @@ def asked() -> FullyShardedDataParallelPlugin | None:
     return plugin
 
 
+def forget() -> None:
+    """Undo what an earlier sharded training of this process has left in Accelerate, and would be taken for this one's."""
+    state = PartialState._shared_state
+    if state.get("distributed_type") == DistributedType.FSDP:
+        on_cpu = state["device"].type == "cpu"
+        state["distributed_type"] = DistributedType.MULTI_CPU if on_cpu else DistributedType.MULTI_GPU
+
+
 def use(plugin: FullyShardedDataParallelPlugin, accelerator: Accelerator) -> None:
     """Let `accelerator` shard on the CPU as well, where Accelerate ignores the plugin (1.15, AcceleratorState.__init__)."""
     if accelerator.distributed_type == DistributedType.MULTI_CPU:

@@ -22,7 +22,7 @@ from graphssl.runtime.launcher import processes_asked
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.precision import precision_on
-from graphssl.runtime.sharding import asked, use
+from graphssl.runtime.sharding import asked, forget, use
 
 
 def accelerator_for(recipe: Train, options: Options) -> Accelerator:
@@ -38,6 +38,7 @@ def accelerator_for(recipe: Train, options: Options) -> Accelerator:
     _refuse_other_engines()
     sharding = asked()
     AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
+    forget()
     try:
         accelerator = Accelerator(
             cpu=options.device == "cpu" or not torch.accelerator.is_available(),
