@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.launcher import asked_by
 from tests.guarantees.conftest import free_port
