@@ -43,6 +43,7 @@ setup(
         "safetensors>=0.4.3",
         "numpy>=1.26",
         "pillow>=10",
+        "psutil",
         "resvg_py>=0.5",
     ],
     extras_require={

@@ -112,5 +112,7 @@ def dry_run_findings(graph: Graph) -> list[Finding]:
 
 def explanations() -> dict[str, Explanation]:
     """Every code that a finding may have, explained."""
-    found = [*CODES, *(rule.EXPLAIN for rule in CHECKS)]
+    from graphssl.checks.launch import BUILT_CHECKS, LAUNCH_CHECKS  # whose table uses a rule of this one
+
+    found = [*CODES, *(rule.EXPLAIN for rule in CHECKS), *(rule.EXPLAIN for rule in (*LAUNCH_CHECKS, *BUILT_CHECKS))]
     return {explanation.code: explanation for explanation in sorted(found, key=lambda e: e.code)}

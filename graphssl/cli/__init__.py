@@ -79,9 +79,17 @@ def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("name", metavar="NAME", help="name of the new method; NAME.yaml is written here")
     command.add_argument("--from", dest="base", metavar="METHOD", help="start from this bundled method")
 
-    command = add("check", "check:check", "find what is wrong with methods", "graphssl check byol my_method.yaml")
+    command = add(
+        "check",
+        "check:check",
+        "find what is wrong with methods",
+        "graphssl check byol my_method.yaml\n         graphssl check dinov2 --launch fsdp.yaml",
+    )
     _method(command, many=True)
     command.add_argument("--static", action="store_true", help="leave out the dry run (fast, no torch)")
+    command.add_argument(
+        "--launch", metavar="CONFIG", help="also what would go wrong under this config of `accelerate launch`"
+    )
     command.add_argument("--format", choices=["text", "json", "github", "sarif"], default="text")
 
     command = add("explain", "check:explain", "explain the code of a finding", "graphssl explain width-mismatch")

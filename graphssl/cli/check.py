@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from graphssl.checks.launch import launch_findings
+from graphssl.checks.launch.config import read_launch
 from graphssl.cli.failures import UsageError
 from graphssl.language.diagnostics import (
     did_you_mean,
@@ -22,7 +24,12 @@ from graphssl.pipeline import load
 def check(arguments: argparse.Namespace) -> int:
     """All findings of all methods; 1 when there are errors."""
     methods = [load(name, arguments.set, plugins=arguments.plugin) for name in arguments.method]
-    found = in_reading_order(f for m in methods for f in (m.static if arguments.static else m.findings))
+    found = [f for m in methods for f in (m.static if arguments.static else m.findings)]
+    if arguments.launch:
+        launch = read_launch(arguments.launch)
+        good = [m.graph for m in methods if m.graph and not has_errors(m.static)]
+        found += [f for graph in good for f in launch_findings(graph, launch, static=arguments.static)]
+    found = in_reading_order(found)
     if arguments.format == "text":
         if found:
             print(render_text(found), end="\n\n", file=sys.stderr)

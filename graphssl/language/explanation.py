@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Explanation:
     """A code in four parts: what it means, why it matters, a small graph that has it, and that graph mended.
 
-    example, instead: whole YAML files; empty where the code does not come from the text of one file.
+    example, instead: whole YAML files; empty where the code does not come from the text of one file. launch: they are configs of
+    `accelerate launch`, not graphs.
     """
 
     code: str
@@ -17,3 +18,4 @@ class Explanation:
     why: str
     example: str = ""
     instead: str = ""
+    launch: bool = False

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from graphssl.ops.modules.batch_norm import Grouped
@@ -66,11 +67,11 @@ def _shared(
         if isinstance(layer, _BatchNorm) and not sync_bn and not isinstance(layer, Grouped):
             own |= {f"{prefix}.{name}" for name, _ in layer.named_buffers(recurse=False)}
     for name, tensor in module.state_dict().items():
-        if name not in own:
+        if name not in own and not isinstance(tensor, DTensor):  # of split ones each has another part
             yield name, tensor
     names: dict[Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
     for optimizer in optimizers:
         for parameter, state in optimizer.state.items():
             for key, value in state.items():
-                if isinstance(value, Tensor):
+                if isinstance(value, Tensor) and not isinstance(value, DTensor):
                     yield f"{names[parameter]}, {key} of the optimizer", value

@@ -20,26 +20,24 @@ from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
 def save(
     folder: Path,
     step: int,
-    module: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
+    tensors: Mapping[str, Tensor],
+    moments: Sequence[Mapping[int, Mapping[str, Any]]],
     facts: Mapping[str, Any],
     *,
     keep: int,
 ) -> Path:
     """Write `step-NNNNNNNN` under `folder`; `keep` newest ones stay.
 
-    step: optimizer steps done. facts: whatever else the run must know to go on (JSON).
+    step: optimizer steps done. tensors: parameters and buffers by name, moments: the `state` of each optimizer, whole ones. facts: whatever else the run must know to go on (JSON).
     """
     target = folder / f"step-{step:08d}"
     temporary = folder / f".{target.name}.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        save_file(
-            {name: t.detach().contiguous() for name, t in module.state_dict().items()}, temporary / "model.safetensors"
-        )
-        tensors, rest = _pack(optimizers)
-        save_file(tensors, temporary / "optimizer.safetensors")
+        save_file({name: t.detach().contiguous() for name, t in tensors.items()}, temporary / "model.safetensors")
+        remembered, rest = _pack(moments)
+        save_file(remembered, temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **facts, "optimizers": rest}, indent=2))
         for file in temporary.iterdir():
             _sync(file)
@@ -123,13 +121,15 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
     return read_json(checkpoint / "state.json", FACTS_SCHEMA)
 
 
-def _pack(optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:
+def _pack(
+    moments: Sequence[Mapping[int, Mapping[str, Any]]],
+) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:
     """Optimizer state as named tensors, and what is no tensor as JSON."""
     tensors: dict[str, Tensor] = {}
     rest: list[dict[str, dict[str, Any]]] = []
-    for i, optimizer in enumerate(optimizers):
+    for i, each in enumerate(moments):
         plain: dict[str, dict[str, Any]] = {}
-        for index, state in optimizer.state_dict()["state"].items():
+        for index, state in each.items():
             for key, value in state.items():
                 if isinstance(value, Tensor):
                     tensors[f"{i}.{index}.{key}"] = value.detach().contiguous().clone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from graphssl.data.sources import ImageSource
 from graphssl.evaluate.features import extract
 from graphssl.evaluate.knn import knn_accuracy
 from graphssl.ir.graph import Graph
+from graphssl.runtime.sharding import release
 
 
 class Evaluation:
@@ -50,7 +53,8 @@ class Evaluation:
         order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))  # a stride could miss classes
         chosen = sorted(order[:count].tolist())
         ranks, rank = self.accelerator.num_processes, self.accelerator.process_index
-        mine = chosen[rank::ranks] or chosen[:1]
+        each = math.ceil(count / ranks)  # on every rank: those of split weights gather them together
+        mine = [chosen[(i * ranks + rank) % count] for i in range(each)]
         features, labels = extract(
             self.module,
             self.graph,
@@ -60,12 +64,10 @@ class Evaluation:
             workers=self.workers,
             autocast=self.accelerator.autocast,
         )
+        release(self.module)
         if ranks == 1:
             return features, labels
         device = self.accelerator.device
-        sizes = self.accelerator.gather(torch.tensor([len(labels)], device=device)).tolist()
-        padded = self.accelerator.pad_across_processes([features.to(device), labels.to(device)], dim=0)
-        both = [self.accelerator.gather(x).cpu() for x in padded]
-        most = max(sizes)
-        rows = torch.cat([torch.arange(n) + r * most for r, n in enumerate(sizes)])
-        return both[0][rows], both[1][rows]
+        both = [self.accelerator.gather(x.to(device)).cpu() for x in (features, labels)]  # by rank
+        features, labels = (x.unflatten(0, (ranks, each)).transpose(0, 1).flatten(0, 1)[:count] for x in both)
+        return features, labels

@@ -110,8 +110,8 @@ class ExactAccumulation:
             torch.autograd.backward([value for value, _ in pairs], [gradient for _, gradient in pairs])
 
     def reduce_gradients(self) -> None:
-        """The mean over ranks, which DistributedDataParallel would have taken."""
-        if self.accelerator.num_processes == 1:
+        """The mean over ranks, which DistributedDataParallel would have taken, as sharding does."""
+        if self.accelerator.num_processes == 1 or self.accelerator.is_fsdp2:
             return
         gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
         for kind in {g.dtype for g in gradients}:

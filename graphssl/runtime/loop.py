@@ -35,6 +35,7 @@ from graphssl.runtime.memory import Memory, Scaler
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
+from graphssl.runtime.sharding import whole_moments, whole_state
 from graphssl.runtime.skips import Skips
 from graphssl.runtime.summary import summary
 
@@ -226,8 +227,10 @@ class Loop:
         """Write a checkpoint after `done` steps; all processes hold what it says."""
         self.verify(done)
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            optimizers = [getattr(o, "optimizer", o) for o in self.prepared]
+        main = self.accelerator.is_main_process
+        tensors = whole_state(self.module, keep=main)
+        moments = [whole_moments(optimizer, keep=main) for optimizer in self.optimizers.all()]
+        if main:
             facts = {
                 "data": self.options.data,
                 "graphssl": __version__,
@@ -236,7 +239,7 @@ class Loop:
                 "total_steps": self.steps,
             }
             keep = self.options.keep_checkpoints
-            checkpoint.save(self.folder.checkpoints, done, self.module, optimizers, facts, keep=keep)
+            checkpoint.save(self.folder.checkpoints, done, tensors, moments, facts, keep=keep)
         self.accelerator.wait_for_everyone()
 
     def finish(self, report: Report) -> None:

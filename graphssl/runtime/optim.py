@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import timm.optim
@@ -94,7 +94,6 @@ class Optimizers:
         self.lr = train.lr_curve(steps, steps_per_epoch)
         self.weight_decay = train.weight_decay.bind(steps, steps_per_epoch)
         self.members = members(module, graph, train)
-        self.frozen: list[tuple[int, list[nn.Parameter]]] = []
         groups: dict[tuple[str, float], dict[str, Any]] = {}
         for member in self.members:
             rule = member.rule
@@ -106,8 +105,6 @@ class Optimizers:
                 scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.layer_scale
                 fixed = rule.weight_decay if rule and own is None else None
                 groups[key] = {"params": [], "weight_decay": 0.0, "graphssl": (key[0], scale, own, fixed, until, rule)}
-                if until and rule and rule.frozen_as == "no_grad":
-                    self.frozen.append((until, groups[key]["params"]))
             groups[key]["params"].append(member.parameter)
         self.rules = [group.pop("graphssl") for group in groups.values()]
         self.main = self._create(list(groups.values()))
@@ -126,6 +123,11 @@ class Optimizers:
     def all(self) -> list[torch.optim.Optimizer]:
         return [self.main, *([self.observing] if self.observing else [])]
 
+    def follow(self, module: nn.Module) -> None:
+        """Clip the parameters that `module` has now under the same names."""
+        now = dict(module.named_parameters())
+        self.members = [replace(member, parameter=now[member.name]) for member in self.members]
+
     def schedule(self, step: int) -> float:
         """Set learning rates and weight decays for `step`; gives the learning rate."""
         lr, decay = self.lr(step), self.weight_decay(step)
@@ -138,9 +140,9 @@ class Optimizers:
 
     def drop_frozen(self, step: int) -> None:
         """Take away the gradients of parameters that do not move yet: no decay, no moments."""
-        for until, parameters in self.frozen:
-            if step < until:
-                for parameter in parameters:
+        for group, (*_, until, rule) in zip(self.main.param_groups, self.rules, strict=True):
+            if step < until and rule.frozen_as == "no_grad":
+                for parameter in group["params"]:
                     parameter.grad = None
 
     def clip(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
 from torch import nn
 
 from graphssl.language.train import Train
@@ -18,9 +18,11 @@ from graphssl.pipeline import compile as compile_method
 from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.launcher import processes_asked
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.precision import precision_on
+from graphssl.runtime.sharding import asked, forget, use
 
 
 def accelerator_for(recipe: Train, options: Options) -> Accelerator:
@@ -33,21 +35,41 @@ def accelerator_for(recipe: Train, options: Options) -> Accelerator:
         raise RunError("there is no CUDA device here: leave --device out, or use --device cpu")
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = precision_on(recipe.precision, device)
+    _refuse_other_engines()
+    sharding = asked()
     AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
+    forget()
     try:
         accelerator = Accelerator(
-            cpu=options.device == "cpu",
+            cpu=options.device == "cpu" or not torch.accelerator.is_available(),
             mixed_precision="no" if precision == "fp32" else precision,
             log_with=options.log_with,
             project_dir=options.out,
+            fsdp_plugin=sharding,
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # `train.accumulate` is the loop's
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
     except (ValueError, ImportError) as error:
         raise RunError(f"Accelerate cannot start: {error}") from None
-    asked = int(os.environ.get("WORLD_SIZE", "1"))
-    if asked != accelerator.num_processes:
-        raise RunError(f"{asked} processes were asked for, but {accelerator.num_processes} take part")
+    if sharding:
+        use(sharding, accelerator)
+    wanted = processes_asked()
+    if wanted != accelerator.num_processes:
+        raise RunError(
+            f"{wanted} processes were asked for, but {accelerator.num_processes} takes part: on the CPU, write "
+            f"`torchrun --nproc_per_node {wanted} -m graphssl train … --device cpu`"
+        )
     return accelerator
+
+
+def _refuse_other_engines() -> None:
+    """Refuse launchers whose engine takes over what the graph describes."""
+    for name, engine in (("DEEPSPEED", "DeepSpeed"), ("MEGATRON_LM", "Megatron-LM")):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true":
+            raise RunError(
+                f"{engine} is not supported, because its engine owns parameters, clipping and steps, which the graph and "
+                "`train:` describe: use `distributed_type: FSDP` with `fsdp_version: 2` to split weights over processes"
+            )
 
 
 def compiled(method: Method, **how: Any) -> nn.Module:

@@ -30,6 +30,7 @@ from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
+from graphssl.runtime.sharding import shard
 from graphssl.runtime.start import accelerator_for, begin, compiled, resume
 from graphssl.runtime.weights import start_from_runs
 
@@ -71,14 +72,18 @@ def train(method: Method, options: Options) -> int:
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
     module.to(accelerator.device)
     first = resume(folder, facts, module, optimizers, steps) if facts else 0
-    model, *prepared = accelerator.prepare(module, *optimizers.all())
+    if accelerator.is_fsdp2:
+        model, prepared = shard(accelerator, module, graph, optimizers)
+    else:
+        model, *prepared = accelerator.prepare(module, *optimizers.all())
 
     workers = _workers(options, accelerator)
     makers = makers_of(graph, seed=recipe.seed, steps=steps, per_epoch=per_epoch)
     evaluation = Evaluation(
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
-    measuring = Measuring(graph, module, steps, per_epoch, options.measure_every, main=accelerator.is_main_process)
+    reads = accelerator.is_main_process or accelerator.is_fsdp2  # split weights are measured by all together
+    measuring = Measuring(graph, module, steps, per_epoch, options.measure_every, main=reads)
     if accelerator.is_main_process:
         print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(

@@ -29,6 +29,11 @@ PACKED = MASKS | {"nodes.mask.min_block": 1, "nodes.s.room": 0.5, "nodes.t.room"
 OWN_HEAD = {"nodes.hp.hidden": [16], "nodes.hp.bottleneck": 8}
 LONG = VIT | PACKED | OWN_HEAD | {"nodes.f.ffn": "mlp", "nodes.f.args.mlp_ratio": None}
 MOCO = RESNET | {"params.queue": 40, "params.dim": 8, "nodes.f.bn_group": 4}
+MOCO_VIT = {  # AdamW would blow up the rounding of gradients that BatchNorm makes 0
+    "train.optimizer.name": "sgd",
+    "nodes.f.args": TOY_TRANSFORMER | {"depth": 2, "img_size": 32}, "nodes.v1.size": 32, "nodes.v2.size": 32,
+    "params.hidden": 16, "params.dim": 8, "train.lr.base": 0.01,
+}  # fmt: skip
 DISTILLED = (
     VIT | OWN_HEAD | {"nodes.f.args.dynamic_img_size": True, "nodes.f.args.img_size": 32, "nodes.koleo.group": 4}
 )
@@ -56,6 +61,7 @@ CASES = {
         Case("moco_v1@quick", MOCO),
         Case("moco_v2@quick", MOCO | {"nodes.g.bn_group": 4}),
         Case("moco_v3@quick", RESNET),
+        Case("moco_v3@vit_small", MOCO_VIT),
         Case("byol@quick", RESNET),
         Case("byol@quick@no_predictor@stop_grad@negatives", RESNET),
         Case("simsiam@quick", RESNET),

@@ -50,7 +50,11 @@ CELLS: dict[tuple[str, str], float | str] = {}
 
 @dataclass(frozen=True)
 class Way:
-    """How cases are trained. after: go on from the checkpoint of this step of another way. grouped: BatchNorm over so many rows."""
+    """How cases are trained.
+
+    after: go on from the checkpoint of this step of another way. grouped: BatchNorm over so many rows. environment: what a launcher
+    sets for several ranks.
+    """
 
     name: str
     ranks: int = 1
@@ -58,6 +62,7 @@ class Way:
     options: dict[str, Any] = field(default_factory=dict)
     after: tuple[Way, int] | None = None
     grouped: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 ONE = Way("one")
@@ -126,6 +131,7 @@ class Trainings:
         file.write_text(json.dumps([asdict(job) for job in jobs]))
         words = ["-m", "torch.distributed.run", "--nproc_per_node", str(way.ranks), "--master_port", str(free_port())]
         environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment |= way.environment
         done = subprocess.run(
             [sys.executable, *words, "-m", "tests.guarantees.runs", str(file)],
             capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120 + 60 * len(jobs), check=False,

@@ -26,6 +26,7 @@ from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.loop import Loop
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
+from graphssl.runtime.sharding import whole
 from tests.guarantees.cases import COMMON, IMAGES, MIDDLE, STEPS
 
 
@@ -53,7 +54,9 @@ class Seen:
     def backward(self, module: nn.Module, step: int) -> None:
         for name, parameter in module.named_parameters() if step in (0, STEPS - 1) else ():
             if parameter.grad is not None:
-                self.gradients[f"{step}.{name}"] = parameter.grad.detach().clone(memory_format=torch.contiguous_format)
+                self.gradients[f"{step}.{name}"] = whole(parameter.grad.detach()).clone(
+                    memory_format=torch.contiguous_format
+                )
 
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": torch.stack(self.losses), **{f"grad.{name}": g for name, g in self.gradients.items()}}

@@ -31,15 +31,17 @@ def ema_update(slow: nn.Module, fast: nn.Module, momentum: float, buffers: str =
     buffers: `own` leaves them, `copy` copies them, `ema` averages floating ones and copies integer ones.
     """
     source = dict(fast.named_parameters())
-    pairs: list[tuple[Tensor, Tensor]] = [(p, source[name]) for name, p in slow.named_parameters()]
+    parameters: list[tuple[Tensor, Tensor]] = [(p, source[name]) for name, p in slow.named_parameters()]
+    averaged: list[tuple[Tensor, Tensor]] = []
     if buffers != "own":
         theirs = dict(fast.named_buffers())
         for name, buffer in slow.named_buffers():
             if buffers == "ema" and buffer.is_floating_point():
-                pairs.append((buffer, theirs[name]))
+                averaged.append((buffer, theirs[name]))
             else:
                 buffer.copy_(theirs[name])
-    if momentum != 1.0 and pairs:
-        ours, others = zip(*pairs, strict=True)
-        torch._foreach_mul_(ours, momentum)
-        torch._foreach_add_(ours, others, alpha=1.0 - momentum)
+    for pairs in (parameters, averaged):  # apart: sharded parameters cannot be listed with buffers, which are whole
+        if momentum != 1.0 and pairs:
+            ours, others = zip(*pairs, strict=True)
+            torch._foreach_mul_(ours, momentum)
+            torch._foreach_add_(ours, others, alpha=1.0 - momentum)

@@ -1,6 +1,6 @@
 """What the measures are: formulas on tensors that stay on their device, without graph and without gradient.
 
-Of a tensor that is sharded over processes, only the shard of this one is looked at: measuring never waits for others.
+Of weights that are split over processes all parts are looked at, so that every process has to measure.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from graphssl.runtime.sharding import whole
 
 ROWS = 256
 """Vectors of a node that are measured at most, evenly spaced over what it gives."""
@@ -89,27 +91,27 @@ def effective_rank(products: Tensor) -> float:
 def distance(slow: nn.Module, fast: nn.Module) -> Tensor:
     """‖t - s‖ / ‖s‖ over the parameters t of `slow` and those s of `fast` of the same names."""
     source = dict(fast.named_parameters())
-    pairs = [(_local(t), _local(source[name])) for name, t in slow.named_parameters()]
+    pairs = [(whole(t.detach()), whole(source[name].detach())) for name, t in slow.named_parameters()]
     apart = torch.stack([torch.linalg.vector_norm((t - s).float()) for t, s in pairs])
-    whole = torch.stack([torch.linalg.vector_norm(s.float()) for _, s in pairs])
-    found: Tensor = torch.linalg.vector_norm(apart) / torch.linalg.vector_norm(whole)
+    size = torch.stack([torch.linalg.vector_norm(s.float()) for _, s in pairs])
+    found: Tensor = torch.linalg.vector_norm(apart) / torch.linalg.vector_norm(size)
     return found
 
 
 def gradient_norm(module: nn.Module) -> Tensor | None:
     """L2 norm of the gradient of all parameters; nothing where no gradient came."""
-    grads = [_local(p.grad) for p in module.parameters() if p.grad is not None]
+    grads = [whole(p.grad.detach()) for p in module.parameters() if p.grad is not None]
     return torch.nn.utils.get_total_norm(grads) if grads else None
 
 
 def weight_norm(module: nn.Module) -> Tensor:
     """L2 norm of all parameters."""
-    return torch.nn.utils.get_total_norm([_local(p) for p in module.parameters()])
+    return torch.nn.utils.get_total_norm([whole(p.detach()) for p in module.parameters()])
 
 
 def some_weights(module: nn.Module) -> Tensor:
     """Numbers of the parameters of a module as they are now, at most about WEIGHTS."""
-    parts = [_local(p).flatten() for p in module.parameters()]
+    parts = [whole(p.detach()).flatten() for p in module.parameters()]
     stride = max(1, math.ceil(sum(map(len, parts)) / WEIGHTS))
     return torch.cat([part[::stride].float() for part in parts]).clone()
 
@@ -123,9 +125,3 @@ def change(after: Tensor, before: Tensor) -> Tensor:
 def rounded(value: float) -> float:
     """Six significant digits."""
     return float(f"{value:.6g}")
-
-
-def _local(x: Tensor) -> Tensor:
-    """What this process holds of a tensor."""
-    local: Tensor = x.to_local() if hasattr(x, "to_local") else x  # type: ignore[operator]
-    return local.detach()

@@ -1,0 +1,63 @@
+"""What is seen of a run whose weights are split over processes: the same measures, kNN, losses, and files of the same layout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from graphssl.evaluate.run import knn_of_run
+from tests.conftest import TOY_TRANSFORMER
+
+ROOT = Path(__file__).parents[2]
+SPLIT = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+WORDS = [
+    "-m", "graphssl", "train", "dino@quick", "--data", "shapes:32,96", "--steps", "6", "--device", "cpu", "--eval-every", "1",
+    "--eval-samples", "51", "--log-every", "1", "--measure-every", "2", "--set", f"nodes.f.args={json.dumps(TOY_TRANSFORMER)}",
+    "--set", "params.prototypes=24", "--set", "nodes.h.hidden=[16]", "--set", "nodes.h.bottleneck=8",
+    "--set", "train.batch_size=32", "--set", "train.precision=bf16",
+]  # fmt: skip
+
+
+def trained(out: Path, *more: str, **environment: str) -> list[dict[str, Any]]:
+    """The metrics of a run on two processes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *WORDS, *more, "--out", str(out)],
+        capture_output=True, text=True, cwd=ROOT, timeout=500, check=False,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((out / "summary.json").read_text())["processes"] == 2
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def numbers(record: dict[str, Any]) -> dict[str, float]:
+    """Everything that a line of metrics measures, by name, without what a clock says."""
+    nodes = {f"{n}.{m}": v for n, found in record.get("nodes", {}).items() for m, v in found.items() if m != "time"}
+    return {**{k: v for k, v in record.items() if k not in ("nodes", "images_per_s")}, **nodes}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--set", "train.micro_batch=8"]], ids=["at once", "exact accumulation"])
+def test_measures_and_knn_of_split_weights_are_those_of_whole_ones(more: list[str], tmp_path: Path) -> None:
+    """In bf16, whose rounding would show any weight that was rounded on its way."""
+    whole, split = tmp_path / "whole", tmp_path / "split"
+    a, b = trained(whole, *more), trained(split, *more, **SPLIT)
+    assert (
+        len(a) == len(b) and sum("nodes" in record for record in a) == 4 and sum("knn" in record for record in a) == 3
+    )
+    for one, two in zip(map(numbers, a), map(numbers, b), strict=True):
+        assert two == pytest.approx(one, rel=1e-2, abs=1e-4)
+    assert "f.grad_norm" in numbers(a[-2]) and "ft.ema_distance" in numbers(a[-2])
+    for name in ("model", "optimizer"):
+        files = [load_file(run / "checkpoints" / "step-00000006" / f"{name}.safetensors") for run in (whole, split)]
+        shapes = [{key: (tensor.shape, tensor.dtype) for key, tensor in file.items()} for file in files]
+        assert shapes[0] == shapes[1]
+    scores = [knn_of_run(str(run), "shapes:32,96", device="cpu")["top1"] for run in (whole, split)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
