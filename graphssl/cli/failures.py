@@ -30,7 +30,7 @@ def guarded(arguments: argparse.Namespace) -> int:
         if not _is_users(error):
             raise
         print(f"graphssl: error: {error}", file=sys.stderr)
-        return USAGE
+        return getattr(error, "code", USAGE)
 
 
 def _is_users(error: Exception) -> bool:

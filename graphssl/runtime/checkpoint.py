@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.folder import checkpoints_in, sync, unfinished
 
 
 def save(
@@ -26,31 +28,43 @@ def save(
     *,
     keep: int,
 ) -> Path:
-    """Write `step-NNNNNNNN` under `folder`; `keep` newest ones stay.
+    """Write `step-NNNNNNNN` into `folder`; `keep` newest ones stay (0: all), older ones go when it is whole.
 
-    step: optimizer steps done. facts: whatever else the run must know to go on (JSON).
+    step: optimizer steps done. facts: whatever else the run must know to go on (JSON). Raises OSError; nothing is left then.
     """
     target = folder / f"step-{step:08d}"
-    temporary = folder / f".{target.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary = unfinished(target)
     try:
+        temporary.mkdir()
         save_file(
             {name: t.detach().contiguous() for name, t in module.state_dict().items()}, temporary / "model.safetensors"
         )
         tensors, rest = _pack(optimizers)
         save_file(tensors, temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **facts, "optimizers": rest}, indent=2))
-        for file in temporary.iterdir():
-            _sync(file)
-        shutil.rmtree(target, ignore_errors=True)
+        for path in [*temporary.iterdir(), temporary]:
+            sync(path)
         temporary.replace(target)
-    except OSError as error:
+        sync(folder)
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(f"cannot write the checkpoint `{target}`: {(error.strerror or str(error)).lower()}") from None
-    for old in sorted(folder.glob("step-*"))[: -keep if keep else None]:
-        shutil.rmtree(old, ignore_errors=True)
+        raise error if isinstance(error, OSError) else _os_error(error) from None
+    prune(folder, keep)
     return target
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Take all but the `keep` newest checkpoints away (0: none)."""
+    for old in checkpoints_in(folder)[: -keep if keep else 0]:
+        leaving = unfinished(old)  # half a checkpoint must not look like one
+        old.replace(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
+def _os_error(error: Exception) -> OSError:
+    """`No space left on device` of safetensors' `I/O error: No space left on device (os error 28)`."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def load_module(checkpoint: Path, module: nn.Module) -> None:
@@ -81,15 +95,27 @@ def load_optimizers(checkpoint: Path, optimizers: Sequence[torch.optim.Optimizer
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot read `{checkpoint / 'optimizer.safetensors'}`: {error}") from None
     for i, optimizer in enumerate(optimizers):
-        current = optimizer.state_dict()
-        state: dict[int, dict[str, Any]] = {}
-        for index, values in facts["optimizers"][i].items():
-            state[int(index)] = dict(values)
+        groups = optimizer.state_dict()["param_groups"]
+        state: dict[str, dict[str, Any]] = {index: dict(values) for index, values in facts["optimizers"][i].items()}
         for name, tensor in tensors.items():
             which, index, key = name.split(".", 2)
             if int(which) == i:
-                state.setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+                state.setdefault(index, {})[key] = tensor
+        for g, group in enumerate(groups):
+            group.update(state.pop(f"group{g}", {}))
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        found = {int(index): _laid_out(values, parameters[int(index)]) for index, values in state.items()}
+        optimizer.load_state_dict({"state": found, "param_groups": groups})
+
+
+def _laid_out(values: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """Moments in memory as they were when saved, like their parameter: LAMB's norms are sums in that order."""
+    return {
+        key: torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
+        if isinstance(value, Tensor) and value.shape == parameter.shape
+        else value
+        for key, value in values.items()
+    }
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:
@@ -102,12 +128,12 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
 
 
 def _pack(optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:
-    """Optimizer state as named tensors, and what is no tensor as JSON."""
+    """Optimizer state as named tensors, and what is no tensor as JSON; what a group counts is under `group0`, …"""
     tensors: dict[str, Tensor] = {}
     rest: list[dict[str, dict[str, Any]]] = []
     for i, optimizer in enumerate(optimizers):
         plain: dict[str, dict[str, Any]] = {}
-        for index, state in optimizer.state_dict()["state"].items():
+        for index, state in _states(optimizer):
             for key, value in state.items():
                 if isinstance(value, Tensor):
                     tensors[f"{i}.{index}.{key}"] = value.detach().contiguous().clone()
@@ -117,6 +143,10 @@ def _pack(optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor
     return tensors, rest
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
+def _states(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What an optimizer remembers of each parameter, and of each group: LAMB and Adan count their steps there."""
+    saved = optimizer.state_dict()
+    yield from ((str(index), state) for index, state in saved["state"].items())
+    given = {"params", *optimizer.defaults}
+    for i, group in enumerate(saved["param_groups"]):
+        yield f"group{i}", {key: value for key, value in group.items() if key not in given}
