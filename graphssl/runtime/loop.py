@@ -67,7 +67,7 @@ class Loop:
         self.skips = Skips(self.options.max_skipped)
         self.undo = Undo(self.module)
         self.asked = 0  # the signal that asked the run to stop
-        self.saved = 0  # the step of the newest checkpoint that this process wrote
+        self.saved = 0  # the step of the newest checkpoint
         self.eval_steps = self._every(self.options.eval_every)
         self.save_steps = self._every(self.options.checkpoint_every)
 
@@ -80,6 +80,7 @@ class Loop:
 
     def run(self, batches: Iterator[Batch], first: int, report: Report) -> int:
         """Train from step `first` to the end; what the command exits with: 0, or a signal's code when one stopped it."""
+        self.saved = first
         if first == 0:
             self.evaluate(0, report)
         self.model.train()
@@ -120,7 +121,7 @@ class Loop:
         try:
             return next(batches)
         except DataError:
-            if done and self.accelerator.num_processes == 1:  # saving takes all processes
+            if self.accelerator.num_processes == 1:  # saving takes all processes
                 self.save(done)
             raise
 
