@@ -182,7 +182,9 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     length.add_argument("--epochs", type=float, metavar="N", help="passes over the data; default: the recipe's")
     length.add_argument("--steps", type=int, metavar="N", help="optimizer steps instead of epochs")
     command.add_argument("--resume", action="store_true", help="go on from the last checkpoint, bit for bit")
-    command.add_argument("--allow-changed", action="store_true", help="resume although the method was changed")
+    command.add_argument(
+        "--allow-changed", action="store_true", help="resume although method, length or data were changed"
+    )
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
     command.add_argument("--workers", type=int, metavar="N", help="loader processes per rank")
     command.add_argument("--log-every", type=int, default=10, metavar="STEPS", help="default: 10 steps")
@@ -205,6 +207,9 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="compare weights and state of all processes; default: at each checkpoint",
     )
     command.add_argument("--max-bad", type=float, default=0.01, metavar="SHARE", help="unreadable images allowed")
+    command.add_argument(
+        "--max-skipped", type=int, default=10, metavar="N", help="steps in a row that may not be finite; default: 10"
+    )
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 
     command = add(

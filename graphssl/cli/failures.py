@@ -31,7 +31,7 @@ def guarded(arguments: argparse.Namespace) -> int:
             raise
         lines = "\n".join(map(on_one_line, str(error).split("\n")))
         print(f"graphssl: error: {lines}", file=sys.stderr)
-        return USAGE
+        return getattr(error, "code", USAGE)
 
 
 def _is_users(error: Exception) -> bool:

@@ -40,6 +40,7 @@ def train(arguments: argparse.Namespace) -> int:
         measure_every=arguments.measure_every,
         verify_every=arguments.verify_every,
         max_bad=arguments.max_bad,
+        max_skipped=arguments.max_skipped,
         cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,
     )

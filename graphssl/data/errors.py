@@ -11,6 +11,10 @@ class NoSplit(DataError):
     """The source is fine but has no such split."""
 
 
+class WorkerDied(DataError):
+    """A loader process ended that should not have: why, as far as its end tells."""
+
+
 class BadImage(Exception):
     """One image that cannot be decoded.
 

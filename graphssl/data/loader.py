@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from graphssl.data.augment import Augmenter, ViewPlan
-from graphssl.data.errors import BadImage, DataError
+from graphssl.data.errors import BadImage, DataError, WorkerDied
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.samples import Maker, Samples
 from graphssl.data.sources import ImageSource
@@ -209,8 +210,42 @@ def _made_by_workers(items: Dataset[Any], numbers: range, workers: int) -> Itera
     with warnings.catch_warnings():
         # Forking beside torch's idle threads is safe here: a worker uses one thread only.
         warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
-        batches = iter(loader)
-    yield from batches
+        with _without_alarm():
+            batches = iter(loader)
+    while True:
+        try:
+            item = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "exited unexpectedly" not in str(error):
+                raise
+            raise WorkerDied(_end_of([worker.exitcode for worker in batches._workers])) from None  # type: ignore[attr-defined]
+        yield item
+
+
+@contextlib.contextmanager
+def _without_alarm() -> Iterator[None]:
+    """Leave out the handler that torch installs, which raises in the middle of whatever runs when a worker dies.
+
+    Without it that is noticed between two steps, when the worker's next item is asked for.
+    """
+    alarm = getattr(signal, "SIGCHLD", None)
+    before = signal.getsignal(alarm) if alarm and threading.current_thread() is threading.main_thread() else None
+    yield
+    if alarm and before is not None:
+        signal.signal(alarm, before)
+
+
+def _end_of(codes: list[int | None]) -> str:
+    """Why a worker ended, from the exit codes of all (None: it lives)."""
+    code = next((code for code in codes if code), 0) or 0
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    advice = {
+        "SIGKILL": "the system does that when memory runs out: use fewer --workers or a smaller --cache-gb",
+        "SIGBUS": "there was no room in shared memory (/dev/shm): make that larger, or use fewer --workers",
+    }
+    return f"a data worker was ended by {how}; {advice.get(how, 'use --workers 0 to see why')}"
 
 
 def _as_it_is(item: Any) -> Any:

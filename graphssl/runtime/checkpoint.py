@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.folder import checkpoints_in, sync, unfinished
 from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
 
 
@@ -21,34 +24,47 @@ def save(
     folder: Path,
     step: int,
     tensors: Mapping[str, Tensor],
-    moments: Sequence[Mapping[int, Mapping[str, Any]]],
+    moments: Sequence[Mapping[str, Mapping[str, Any]]],
     facts: Mapping[str, Any],
     *,
     keep: int,
 ) -> Path:
-    """Write `step-NNNNNNNN` under `folder`; `keep` newest ones stay.
+    """Write `step-NNNNNNNN` into `folder`; `keep` newest ones stay (0: all), older ones go when it is whole.
 
-    step: optimizer steps done. tensors: parameters and buffers by name, moments: the `state` of each optimizer, whole ones. facts: whatever else the run must know to go on (JSON).
+    step: optimizer steps done. tensors: parameters and buffers by name, whole ones. moments: what each optimizer remembers
+    (`sharding.whole_moments`). facts: whatever else the run must know to go on (JSON). Raises OSError; nothing is left then.
     """
     target = folder / f"step-{step:08d}"
-    temporary = folder / f".{target.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary = unfinished(target)
     try:
+        temporary.mkdir()
         save_file({name: t.detach().contiguous() for name, t in tensors.items()}, temporary / "model.safetensors")
         remembered, rest = _pack(moments)
         save_file(remembered, temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **facts, "optimizers": rest}, indent=2))
-        for file in temporary.iterdir():
-            _sync(file)
-        shutil.rmtree(target, ignore_errors=True)
+        for path in [*temporary.iterdir(), temporary]:
+            sync(path)
         temporary.replace(target)
-    except OSError as error:
+        sync(folder)
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(f"cannot write the checkpoint `{target}`: {(error.strerror or str(error)).lower()}") from None
-    for old in sorted(folder.glob("step-*"))[: -keep if keep else None]:
-        shutil.rmtree(old, ignore_errors=True)
+        raise error if isinstance(error, OSError) else _os_error(error) from None
+    prune(folder, keep)
     return target
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Take all but the `keep` newest checkpoints away (0: none)."""
+    for old in checkpoints_in(folder)[: -keep if keep else 0]:
+        leaving = unfinished(old)  # half a checkpoint must not look like one
+        old.replace(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
+def _os_error(error: Exception) -> OSError:
+    """`No space left on device` of safetensors' `I/O error: No space left on device (os error 28)`."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def load_module(checkpoint: Path, module: nn.Module) -> None:
@@ -88,16 +104,28 @@ def _put_back(
     tensors: Mapping[str, Tensor], optimizers: Sequence[torch.optim.Optimizer], facts: Mapping[str, Any]
 ) -> None:
     for i, optimizer in enumerate(optimizers):
-        current = optimizer.state_dict()
-        state: dict[int, dict[str, Any]] = {}
-        for index, values in facts["optimizers"][i].items():
-            state[int(index)] = dict(values)
+        groups = optimizer.state_dict()["param_groups"]
+        state: dict[str, dict[str, Any]] = {index: dict(values) for index, values in facts["optimizers"][i].items()}
         for name, tensor in tensors.items():
             which, index, key = name.split(".", 2)
             if int(which) == i:
-                state.setdefault(int(index), {})[key] = tensor
-        _fits(optimizer, state)
-        optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+                state.setdefault(index, {})[key] = tensor
+        for g, group in enumerate(groups):
+            group.update(state.pop(f"group{g}", {}))
+        _fits(optimizer, {int(index): values for index, values in state.items()})
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        found = {int(index): _laid_out(values, parameters[int(index)]) for index, values in state.items()}
+        optimizer.load_state_dict({"state": found, "param_groups": groups})
+
+
+def _laid_out(values: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """Moments in memory as they were when saved, like their parameter: LAMB's norms are sums in that order."""
+    return {
+        key: torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
+        if isinstance(value, Tensor) and value.shape == parameter.shape
+        else value
+        for key, value in values.items()
+    }
 
 
 _LIKE_THE_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
@@ -122,7 +150,7 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
 
 
 def _pack(
-    moments: Sequence[Mapping[int, Mapping[str, Any]]],
+    moments: Sequence[Mapping[str, Mapping[str, Any]]],
 ) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:
     """Optimizer state as named tensors, and what is no tensor as JSON."""
     tensors: dict[str, Tensor] = {}
@@ -137,8 +165,3 @@ def _pack(
                     plain.setdefault(str(index), {})[key] = value
         rest.append(plain)
     return tensors, rest
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())

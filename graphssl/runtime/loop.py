@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -11,11 +12,12 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import gather_object, set_seed
 from torch import Tensor, nn
 
 from graphssl import __version__
 from graphssl.compiler.output import StepOutput
+from graphssl.data.errors import DataError
 from graphssl.data.loader import Batch
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource
@@ -29,17 +31,16 @@ from graphssl.runtime.diagnosis import Diagnosis, noted
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
 from graphssl.runtime.folder import RunFolder
-from graphssl.runtime.interrupt import Stop
+from graphssl.runtime.interrupt import Stop, exit_code
 from graphssl.runtime.measures import Measuring, Reading
 from graphssl.runtime.memory import Memory, Scaler
+from graphssl.runtime.nonfinite import Undo, gradient_is_finite, where_it_began
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
 from graphssl.runtime.sharding import whole_moments, whole_state
 from graphssl.runtime.skips import Skips
 from graphssl.runtime.summary import summary
-
-INTERRUPTED = 130
 
 
 @dataclass
@@ -61,10 +62,14 @@ class Loop:
     measuring: Measuring
     steps: int
     exact: ExactAccumulation | None = None  # where the recipe has micro-batches of one loss
-    skips: Skips = field(default_factory=Skips)
     bad: BadImages = field(default_factory=BadImages)
+    stop: Stop = field(default_factory=Stop)
 
     def __post_init__(self) -> None:
+        self.skips = Skips(self.options.max_skipped)
+        self.undo = Undo(self.module)
+        self.asked = 0  # the signal that asked the run to stop
+        self.saved = 0  # the step of the newest checkpoint
         self.eval_steps = self._every(self.options.eval_every)
         self.save_steps = self._every(self.options.checkpoint_every)
         self.diagnosis = Diagnosis(self.graph, self.folder.metrics() if self.accelerator.is_main_process else ())
@@ -76,23 +81,26 @@ class Loop:
             epochs = max(1.0, self.steps / per_epoch / 10)
         return max(1, round(epochs * per_epoch)) if epochs > 0 else self.steps + 1
 
-    def run(self, batches: Iterator[Batch], first: int, report: Report, stop: Stop) -> int:
-        """Train from step `first` to the end; 0, or 130 when interrupted."""
+    def run(self, batches: Iterator[Batch], first: int, report: Report) -> int:
+        """Train from step `first` to the end; what the command exits with: 0, or a signal's code when one stopped it."""
+        self.saved = first
         if first == 0:
             self.evaluate(0, report)
         self.model.train()
         report.begin()
         begun, since = time.perf_counter(), first
         for step in range(first, self.steps):
-            batch = next(batches)
+            batch = self.next(batches, step)
             for told in self.bad.note(batch.bad, len(self.source), self.options.max_bad):
                 report.say(told)
             lr = self.optimizers.schedule(step)
             done = step + 1
             reading = self.measuring.reading(done)
             outputs = self.step(step, batch, reading)
+            if news := self.skips.news():
+                report.say(news)
             due = done % self.options.log_every == 0 or self.measuring.due(done)
-            if due or step == first or done == self.steps:
+            if due or done in (1, self.steps):
                 now = time.perf_counter()
                 rate = (done - since) * self.recipe.batch_size / max(now - begun, 1e-9)
                 self.log(done, outputs, lr, rate, report, reading.nodes() if reading else {})
@@ -102,14 +110,23 @@ class Loop:
             if done % self.eval_steps == 0 or done == self.steps:
                 self.evaluate(done, report)
                 begun, since = time.perf_counter(), done
-            interrupted = self.agreed(stop.wanted)
-            if done % self.save_steps == 0 or done == self.steps or interrupted:
+            if done % self.save_steps == 0 or done == self.steps or self.asked:
                 self.save(done)
-            if interrupted and done < self.steps:
-                report.say(f"stopped after step {done}; continue with the same command and --resume")
-                return INTERRUPTED
+            if self.asked and done < self.steps:
+                name = signal.Signals(self.asked).name
+                report.say(f"stopped by {name} after step {done}; continue with the same command and --resume")
+                return exit_code(self.asked)
         self.finish(report)
         return 0
+
+    def next(self, batches: Iterator[Batch], done: int) -> Batch:
+        """The next batch. Where there is none, what was learned in `done` steps is saved first."""
+        try:
+            return next(batches)
+        except DataError:
+            if self.accelerator.num_processes == 1:  # saving takes all processes
+                self.save(done)
+            raise
 
     def step(self, step: int, batch: Batch, reading: Reading | None = None) -> dict[str, Tensor]:
         """One optimizer step; its losses and monitors. reading: measures its last micro-batch."""
@@ -117,14 +134,16 @@ class Loop:
         set_seed(_step_seed(self.recipe.seed, step, accelerator.process_index))
         if not self.skips.in_a_row:  # a skipped step left the weights as they were: its EMA has been done
             self.module.commit("before_forward", step)  # type: ignore[operator]
+        self.undo.keep()
         for optimizer in self.prepared:
             optimizer.zero_grad(set_to_none=True)
         with chance_of_step(_step_seed(self.recipe.seed, step)):
             outputs = self.forward_and_backward(batch, step, reading)
         finite = torch.isfinite(outputs["loss"]).float()
-        if accelerator.num_processes > 1:
-            finite = accelerator.reduce(finite, "mean")
-        if float(finite) == 1.0:
+        if accelerator.scaler is None:  # of fp16 the scaler looks at the gradient, and finds its scale by that
+            finite = finite * gradient_is_finite(self.module)
+        good = self.agreed(finite)
+        if good:
             accelerator.unscale_gradients()
             if reading:
                 reading.gradients()
@@ -132,18 +151,32 @@ class Loop:
             self.optimizers.clip()
             for optimizer in self.prepared:
                 optimizer.step()
-            applied = not accelerator.optimizer_step_was_skipped
-        else:
-            applied = False
-        if applied:
+        if good and not accelerator.optimizer_step_was_skipped:
             self.measuring.note_writes(step + 1)
             self.module.commit("after_step", step)  # type: ignore[operator]
+            self.skips.good()
         else:
-            self.module.discard()  # type: ignore[operator]
-        self.skips.note(step, applied)
+            self.skip(step, batch, "the gradient overflows in fp16" if good else None)
         if reading:
             reading.state()
         return outputs
+
+    def skip(self, step: int, batch: Batch, why: str | None) -> None:
+        """Take a step back that changed no weight; of the first in a row, say why or find out where it began."""
+        self.take_back()
+        if why is None and not self.skips.in_a_row:
+            set_seed(_step_seed(self.recipe.seed, step, self.accelerator.process_index))
+            chance = chance_of_step(_step_seed(self.recipe.seed, step))
+            with chance, self.accelerator.no_sync(self.model), self.accelerator.autocast():
+                found = where_it_began(self.graph, self.module, self.micro_batches(batch), step)
+            why = next((each for each in gather_object([found]) if each), "it is finite when run again")
+            self.take_back()
+        self.skips.note(step, why or "")
+
+    def take_back(self) -> None:
+        """The module as it was before the step's forward."""
+        self.module.discard()  # type: ignore[operator]
+        self.undo.undo()
 
     def forward_and_backward(self, batch: Batch, step: int, reading: Reading | None) -> dict[str, Tensor]:
         """Gradients of the batch; its losses and monitors, the mean over micro-batches that have a loss of their own."""
@@ -198,7 +231,9 @@ class Loop:
             record = {"step": done, "epoch": round(epoch, 4), **values, "lr": lr}
             if len(set(self.recipe.weight_decay.values())) > 1:
                 record["weight_decay"] = self.optimizers.weight_decay(done - 1)
-            record |= {"images_per_s": round(rate, 1), **({"nodes": nodes} if nodes else {})}
+            record |= {"images_per_s": round(rate, 1)}
+            record |= {"skipped": self.skips.total} if self.skips.total else {}
+            record |= {"nodes": nodes} if nodes else {}
             findings = self.diagnosis.hear(record)
             self.folder.log({**record, **({"diagnosis": [noted(finding) for finding in findings]} if findings else {})})
             for finding in findings:
@@ -224,7 +259,9 @@ class Loop:
         require_agreement(self.module, self.optimizers.all(), done, sync_bn=self.recipe.sync_bn)
 
     def save(self, done: int) -> None:
-        """Write a checkpoint after `done` steps; all processes hold what it says."""
+        """Write a checkpoint after `done` steps, unless there is one; all processes hold what it says."""
+        if done == self.saved:
+            return
         self.verify(done)
         self.accelerator.wait_for_everyone()
         main = self.accelerator.is_main_process
@@ -239,7 +276,13 @@ class Loop:
                 "total_steps": self.steps,
             }
             keep = self.options.keep_checkpoints
-            checkpoint.save(self.folder.checkpoints, done, tensors, moments, facts, keep=keep)
+            try:
+                checkpoint.save(self.folder.checkpoints, done, tensors, moments, facts, keep=keep)
+            except OSError as error:
+                raise self.folder.unwritable(
+                    f"the checkpoint of step {done} in `{self.folder.checkpoints}`", error
+                ) from None
+        self.saved = done
         self.accelerator.wait_for_everyone()
 
     def finish(self, report: Report) -> None:
@@ -252,6 +295,7 @@ class Loop:
                 data=self.options.data,
                 processes=self.accelerator.num_processes,
                 **summary(self.folder.metrics(), self.steps, epochs, settings),
+                skipped_steps=self.skips.total,
                 bad_images=self.bad.reasons,
             )
             report.say(f"done: {self.folder.path} (summary.json, metrics.jsonl, checkpoints/)")
@@ -268,12 +312,14 @@ class Loop:
             parts["scaler"] = Scaler(self.accelerator.scaler)
         return parts
 
-    def agreed(self, wanted: bool) -> bool:
-        """Whether any rank was asked to stop."""
-        if self.accelerator.num_processes == 1:
-            return wanted
-        flag = torch.tensor(float(wanted), device=self.accelerator.device)
-        return float(self.accelerator.reduce(flag, "sum")) > 0
+    def agreed(self, finite: Tensor) -> bool:
+        """Whether the step is finite on every rank; `asked` is the signal that any of them was sent. One collective."""
+        told = torch.stack([finite, torch.full_like(finite, self.stop.signal)])[None]
+        if self.accelerator.num_processes > 1:
+            told = self.accelerator.gather(told)  # ranks 2
+        rows = told.tolist()
+        self.asked = int(max(row[1] for row in rows))
+        return all(row[0] == 1 for row in rows)
 
 
 def _scalars(out: StepOutput) -> dict[str, Tensor]:

@@ -24,5 +24,6 @@ class Options:
     measure_every: int | None = None  # steps; None: about 200 times a run, 0: never
     verify_every: int | None = None  # steps; None: at checkpoints only
     max_bad: float = 0.01
+    max_skipped: int = 10  # steps in a row whose loss or gradient is not finite
     cache_gb: float = 4.0
     log_with: str | None = None

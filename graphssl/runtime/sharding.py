@@ -117,9 +117,16 @@ def whole_state(module: nn.Module, *, keep: bool) -> dict[str, Tensor]:
     return _whole(module.state_dict(), keep)
 
 
-def whole_moments(optimizer: torch.optim.Optimizer, *, keep: bool) -> dict[int, dict[str, Any]]:
-    """An optimizer's `state`, whole, by number of the parameter. All processes must ask, as for `whole_state`."""
-    return {index: _whole(state, keep) for index, state in optimizer.state_dict()["state"].items()}
+def whole_moments(optimizer: torch.optim.Optimizer, *, keep: bool) -> dict[str, dict[str, Any]]:
+    """What an optimizer remembers, whole: of each parameter by its number, and of each group as `group0`, …
+
+    LAMB and Adan count their steps by group. All processes must ask, as for `whole_state`.
+    """
+    saved = optimizer.state_dict()
+    given = {"params", *optimizer.defaults}
+    own = {str(index): _whole(state, keep) for index, state in saved["state"].items()}
+    groups = saved["param_groups"]
+    return own | {f"group{i}": {k: v for k, v in group.items() if k not in given} for i, group in enumerate(groups)}
 
 
 def _whole(values: Mapping[str, Any], keep: bool) -> dict[str, Any]:

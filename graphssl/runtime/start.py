@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,11 +14,8 @@ from torch import nn
 from graphssl.language.train import Train
 from graphssl.pipeline import Method
 from graphssl.pipeline import compile as compile_method
-from graphssl.runtime import checkpoint
 from graphssl.runtime.errors import RunError
-from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.launcher import processes_asked
-from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.precision import precision_on
 from graphssl.runtime.sharding import asked, forget, use
@@ -79,38 +75,3 @@ def compiled(method: Method, **how: Any) -> nn.Module:
     except OSError as error:
         help = "connect, or put them into timm's cache, or leave `pretrained: true` out"
         raise RunError(f"`{getattr(error, 'graphssl_node', method.reference)}` cannot start: {error}: {help}") from None
-
-
-def begin(folder: RunFolder, method: Method, options: Options, accelerator: Accelerator) -> dict[str, Any] | None:
-    """Claim a new folder, or give the facts of the checkpoint to go on from."""
-    latest = folder.latest_checkpoint() if options.resume else None
-    if latest is not None:
-        folder.require()
-        saved = folder.method_file.read_text()
-        if saved != method.text() and not options.allow_changed:
-            raise RunError(
-                f"the method differs from the one in `{folder.method_file}`: give the same overrides as before, "
-                "or add --allow-changed"
-            )
-        facts = checkpoint.read_facts(latest)
-        return {**facts, "path": str(latest)}
-    if accelerator.is_main_process:
-        if options.resume and folder.exists():
-            folder.forget_metrics_from(-1)  # it never reached a checkpoint: start again in the same folder
-        else:
-            folder.begin(method.text())
-    accelerator.wait_for_everyone()
-    return None
-
-
-def resume(folder: RunFolder, facts: dict[str, Any], module: nn.Module, optimizers: Optimizers, steps: int) -> int:
-    """Put the checkpoint back; the step to go on from."""
-    done = int(facts["step"])
-    if done >= steps:
-        raise RunError(f"`{folder.path}` is finished ({done} steps): give more --epochs or --steps to go on")
-    path = Path(facts["path"])
-    checkpoint.load_module(path, module)
-    checkpoint.load_optimizers(path, optimizers.all(), facts)
-    if int(os.environ.get("RANK", "0")) == 0:
-        folder.forget_metrics_from(done)
-    return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 
 import torch
 from accelerate import Accelerator
@@ -14,12 +15,14 @@ from graphssl.data.loader import train_loader
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource, cached, open_data
 from graphssl.data.subset import balanced_share
+from graphssl.ir.graph import Graph
 from graphssl.language.train import Train
 from graphssl.ops.modules.batch_norm import synchronise_batch_norm
 from graphssl.pipeline import Method
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
+from graphssl.runtime.faults import told
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.header import header
 from graphssl.runtime.interrupt import stopping
@@ -29,9 +32,11 @@ from graphssl.runtime.measures import Measuring
 from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
+from graphssl.runtime.peers import Peers
 from graphssl.runtime.report import Report
+from graphssl.runtime.resume import claim, origin, put_back
 from graphssl.runtime.sharding import shard
-from graphssl.runtime.start import accelerator_for, begin, compiled, resume
+from graphssl.runtime.start import accelerator_for, compiled
 from graphssl.runtime.weights import start_from_runs
 
 
@@ -40,10 +45,18 @@ def train(method: Method, options: Options) -> int:
     graph = method.checked_graph()
     if graph.train is None:
         raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
-    recipe = graph.train
+    accelerator = accelerator_for(graph.train, options)
+    folder = RunFolder(options.out)
+    main = accelerator.is_main_process
+    with Peers(accelerator.process_index, accelerator.num_processes), folder.claimed() if main else nullcontext():
+        return _train(method, graph, graph.train, options, accelerator, folder)
+
+
+def _train(
+    method: Method, graph: Graph, recipe: Train, options: Options, accelerator: Accelerator, folder: RunFolder
+) -> int:
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
     source = cached(images, int(options.cache_gb * 2**30))
-    accelerator = accelerator_for(recipe, options)
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):
         parts = f"{ranks} processes × {recipe.accumulate} micro-batches"
@@ -58,20 +71,22 @@ def train(method: Method, options: Options) -> int:
     )
     per_epoch = sampler.steps_per_epoch
     steps = options.steps or max(1, round(recipe.epochs * per_epoch))
-    folder = RunFolder(options.out)
-    resuming = options.resume and folder.latest_checkpoint() is not None
+    start = origin(folder, method, options, accelerator, steps=steps, samples=len(source))
+    first = start.step
 
     torch.manual_seed(recipe.seed)
-    module = compiled(method, steps=steps, steps_per_epoch=per_epoch, pretrained=not resuming)
-    facts = begin(folder, method, options, accelerator)
+    module = compiled(method, steps=steps, steps_per_epoch=per_epoch, pretrained=start.path is None)
+    if accelerator.is_main_process:
+        claim(folder, start, method, options.keep_checkpoints)
+    accelerator.wait_for_everyone()
     module.to(memory_format=torch.channels_last)
-    if facts is None:
+    if start.path is None:
         start_from_runs(module, graph)
     if ranks > 1 and recipe.sync_bn:
         synchronise_batch_norm(module, accelerator.device)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
     module.to(accelerator.device)
-    first = resume(folder, facts, module, optimizers, steps) if facts else 0
+    put_back(start, module, optimizers)
     if accelerator.is_fsdp2:
         model, prepared = shard(accelerator, module, graph, optimizers)
     else:
@@ -90,13 +105,13 @@ def train(method: Method, options: Options) -> int:
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
         measuring, steps, exact=ExactAccumulation(graph, module, accelerator) if recipe.micro_batch else None,
     )  # fmt: skip
-    if facts:
-        remember(loop.memory, facts["memory"])
+    if start.facts:
+        remember(loop.memory, start.facts["memory"])
     if options.log_with:
         accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})
     batches = train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers)
-    with Report(first, steps, active=accelerator.is_main_process) as report, stopping() as stop:
-        code = loop.run(iter(batches), first, report, stop)
+    with told(folder), Report(first, steps, active=accelerator.is_main_process) as report, stopping() as loop.stop:
+        code = loop.run(iter(batches), first, report)
     accelerator.end_training()
     return code
 

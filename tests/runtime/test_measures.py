@@ -34,6 +34,7 @@ from graphssl.runtime.measures.formulas import (
 from graphssl.runtime.measures.measuring import Measuring, default_every
 from graphssl.runtime.stopwatch import Stopwatch
 from graphssl.runtime.writes import Writes
+from tests.runs import at_step, poison
 
 Train = Callable[..., int]
 
@@ -267,24 +268,14 @@ def test_lines_have_a_weight_decay_where_it_is_scheduled(train: Train, tmp_path:
 def test_a_resumed_run_knows_the_age_of_its_queue(train: Train, tmp_path: Path) -> None:
     train("moco_v2", tmp_path / "whole", steps=6, checkpoint_every=1, measure_every=1)
     train("moco_v2", tmp_path / "parts", steps=4, checkpoint_every=1, measure_every=1)
-    train("moco_v2", tmp_path / "parts", steps=6, resume=True, measure_every=1)
+    train("moco_v2", tmp_path / "parts", steps=6, resume=True, allow_changed=True, measure_every=1)
     ages = [[n["queue"]["age"] for n in nodes_of(tmp_path / run).values()] for run in ("whole", "parts")]
     assert ages[0] == ages[1] and ages[0][-1] > 0
 
 
 def test_a_skipped_step_ages_the_queue_and_writes_nothing(train: Train, tmp_path: Path, monkeypatch: Any) -> None:
-    from graphssl.runtime import loop as module
-
-    original = module.Loop.micro_batches
-    steps = iter(range(5))
-
-    def poisoned(self: Any, batch: Any) -> Any:
-        bad = next(steps) == 3
-        for views in original(self, batch):
-            yield {**views, "vq": views["vq"] * float("nan")} if bad else views
-
-    monkeypatch.setattr(module.Loop, "micro_batches", poisoned)
-    train("moco_v2", tmp_path / "run", steps=5, measure_every=1)
+    with at_step(4, lambda _: poison("vq", monkeypatch)), at_step(5, lambda _: monkeypatch.undo()):
+        train("moco_v2", tmp_path / "run", steps=5, measure_every=1)
     found = nodes_of(tmp_path / "run")
     assert found[3]["queue"]["age"] == pytest.approx((0 + 16 + 8 * 2) / 40)
     assert found[4]["queue"]["age"] == pytest.approx(found[3]["queue"]["age"] + 1)

@@ -137,7 +137,7 @@ def test_a_run_that_has_begun_needs_the_other_no_more(
     method = graphssl.load(str(out / "method.yaml"))
     assert method.findings == []
     load_run(out)
-    assert run(method, Options(out=str(out), steps=3, resume=True, **options)) == 0
+    assert run(method, Options(out=str(out), steps=3, resume=True, allow_changed=True, **options)) == 0
 
 
 def test_a_method_has_no_weights_to_train_from(tmp_path: Path) -> None:
@@ -211,6 +211,6 @@ def test_a_run_that_began_from_pretrained_weights_needs_them_no_more(
     change = {"nodes.f.pretrained": True}
     assert train("simclr", tmp_path / "run", change, steps=1) == 0
     assert asked.count(True) == 1, "the dry run asks for none"
-    assert train("simclr", tmp_path / "run", change, steps=2, resume=True) == 0
+    assert train("simclr", tmp_path / "run", change, steps=2, resume=True, allow_changed=True) == 0
     load_run(tmp_path / "run")
     assert asked.count(True) == 1

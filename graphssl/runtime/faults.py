@@ -1,0 +1,34 @@
+"""What ends a run that had begun, in one sentence: what happened, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from graphssl.data.errors import DataError
+from graphssl.runtime.errors import RunError, Stopped
+from graphssl.runtime.folder import RunFolder
+
+
+@contextmanager
+def told(folder: RunFolder) -> Iterator[None]:
+    """Raise what goes wrong within as Stopped; what is a bug of ours stays as it is."""
+    try:
+        yield
+    except (RunError, DataError) as error:
+        raise Stopped(f"{error}; {kept(folder)}") from None
+    except torch.OutOfMemoryError:
+        advice = "use a smaller train.batch_size or more micro-batches (train.accumulate)"
+        raise Stopped(f"the device is out of memory: {advice}; {kept(folder)}") from None
+    except MemoryError:
+        raise Stopped(f"out of memory: use a smaller --cache-gb or fewer --workers; {kept(folder)}") from None
+
+
+def kept(folder: RunFolder) -> str:
+    """What there is to go on from."""
+    latest = folder.latest_checkpoint()
+    if latest is None:
+        return "there is no checkpoint yet"
+    return f"step {int(latest.name.removeprefix('step-'))} is saved: continue with the same command and --resume"
