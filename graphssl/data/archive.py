@@ -192,7 +192,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if member.size < 0:
             raise tarfile.ReadError(f"the member {member.name!r} has a negative size")
         yield member
-        tar.members.clear()
+        tar.members.clear()  # type: ignore[attr-defined]
 
 
 def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterator[tarfile.TarInfo]:
