@@ -31,7 +31,7 @@ MAX_NODES = 200
 MAX_LIST = 256
 """Elements of a list of views, wherever it flows."""
 
-MAX_WIRES = 5_000
+MAX_WIRES = 1_500
 """Values that arrive at nodes and pairs that losses compare, of all nodes together."""
 
 MAX_FINDINGS = 200
