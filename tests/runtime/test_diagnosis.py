@@ -175,7 +175,7 @@ def test_a_run_says_what_is_wrong_writes_it_down_and_does_not_repeat_it(
     assert step == 52 and finding["node"] == "loss" and "raise `temperature`" in finding["help"]
     assert json.loads((out / "summary.json").read_text())["diagnosis"] == [{"step": 52, **finding}]
 
-    train("simclr", out, cold, steps=58, measure_every=52, log_every=27, resume=True)
+    train("simclr", out, cold, steps=58, measure_every=52, log_every=27, resume=True, allow_changed=True)
     assert "warning[" not in capsys.readouterr().err
     assert [line["step"] for line in RunFolder(out).metrics() if "diagnosis" in line] == [52]
 
