@@ -93,14 +93,14 @@ class Trainings:
         before = [CASES[name] for name in {name for case in cases for name in case.runs.values()}]
         if before:
             self.train(before, ONE)
-        cases = [case for case in cases if not self.out(case, way).exists()]
+        cases = [case for case in CASES.values() if case in cases and not self.out(case, way).exists()]
         if not cases:
             return
         if way.after:
             self.train(cases, way.after[0])
             for case in cases:
                 self.copy(case, way)
-        jobs = [self.job(case, way) for case in CASES.values() if case in cases]
+        jobs = [self.job(case, way) for case in cases]
         if way.ranks == 1:
             for job in jobs:
                 runs.run(job)
