@@ -38,7 +38,7 @@ from graphssl.runtime.nonfinite import Undo, gradient_is_finite, where_it_began
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.report import Report
-from graphssl.runtime.sharding import whole_moments, whole_state
+from graphssl.runtime.sharding import apart, whole_moments, whole_state
 from graphssl.runtime.skips import Skips
 from graphssl.runtime.summary import summary
 
@@ -167,7 +167,7 @@ class Loop:
         if why is None and not self.skips.in_a_row:
             set_seed(_step_seed(self.recipe.seed, step, self.accelerator.process_index))
             chance = chance_of_step(_step_seed(self.recipe.seed, step))
-            with chance, self.accelerator.no_sync(self.model), self.accelerator.autocast():
+            with chance, apart(self.accelerator, self.model), self.accelerator.autocast():
                 found = where_it_began(self.graph, self.module, self.micro_batches(batch), step)
             why = next((each for each in gather_object([found]) if each), "it is finite when run again")
             self.take_back()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from graphssl.ir.graph import Graph, Node
+from graphssl.runtime.sharding import own_part
 
 Part = Callable[[], Mapping[str, Any]]
 
@@ -36,11 +37,11 @@ class Undo:
 
 
 def gradient_is_finite(module: nn.Module) -> Tensor:
-    """A scalar, 1 or 0. Reads every gradient once and does not wait for the device."""
-    grads = [p.grad for p in module.parameters() if p.grad is not None]
-    most: Any = torch.nn.utils.get_total_norm(grads, norm_type=torch.inf) if grads else torch.zeros(())
-    whole = most.full_tensor() if hasattr(most, "full_tensor") else most  # of sharded gradients
-    return torch.isfinite(whole).float()
+    """A scalar, 1 or 0: of what this process holds. Reads every gradient once and does not wait for the device."""
+    found = [own_part(p.grad) for p in module.parameters() if p.grad is not None]
+    grads = [grad for grad in found if grad.numel()]  # of a small weight that is split a process may hold nothing
+    most = torch.nn.utils.get_total_norm(grads, norm_type=torch.inf) if grads else torch.zeros(())
+    return torch.isfinite(most).float()
 
 
 def where_it_began(graph: Graph, module: nn.Module, parts: Sequence[Part], step: int) -> str | None:

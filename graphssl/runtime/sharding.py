@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -105,6 +106,16 @@ def release(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, FSDPModule):
             part.reshard()
+
+
+def own_part(x: Tensor) -> Tensor:
+    """What this process holds of x: all of it when it is not split."""
+    return x.to_local() if isinstance(x, DTensor) else x
+
+
+def apart(accelerator: Accelerator, model: nn.Module) -> AbstractContextManager[Any]:
+    """A backward of each process for itself, whose gradients are thrown away; those of split weights can only come together."""
+    return nullcontext() if accelerator.is_fsdp2 else accelerator.no_sync(model)
 
 
 def whole(x: Tensor) -> Tensor:

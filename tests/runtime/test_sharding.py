@@ -25,10 +25,11 @@ WORDS = [
 ]  # fmt: skip
 
 
-def trained(out: Path, *more: str, **environment: str) -> list[dict[str, Any]]:
-    """The metrics of a run on two processes."""
+def trained(out: Path, *more: str, begin: list[str] = WORDS[:2], **environment: str) -> list[dict[str, Any]]:
+    """The metrics of a run on two processes. begin: what they run."""
+    words = [*begin, *WORDS[2:], *more, "--out", str(out)]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *WORDS, *more, "--out", str(out)],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *words],
         capture_output=True, text=True, cwd=ROOT, timeout=500, check=False,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
@@ -44,7 +45,9 @@ def numbers(record: dict[str, Any]) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [[], ["--set", "train.micro_batch=8"]], ids=["at once", "exact accumulation"])
+@pytest.mark.parametrize(
+    "more", [[], ["--set", "train.micro_batch=8", "--set", "nodes.h.norm=none"]], ids=["at once", "exact accumulation"]
+)
 def test_measures_and_knn_of_split_weights_are_those_of_whole_ones(more: list[str], tmp_path: Path) -> None:
     """In bf16, whose rounding would show any weight that was rounded on its way."""
     whole, split = tmp_path / "whole", tmp_path / "split"
@@ -61,3 +64,39 @@ def test_measures_and_knn_of_split_weights_are_those_of_whole_ones(more: list[st
         assert shapes[0] == shapes[1]
     scores = [knn_of_run(str(run), "shapes:32,96", device="cpu")["top1"] for run in (whole, split)]
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
+
+
+POISON = """
+import sys
+from graphssl.cli import main
+from graphssl.runtime.loop import Loop
+original = Loop.micro_batches
+steps = iter(range(6))
+
+def poisoned(self, batch):  # the third step, and where it is run again to find out why
+    bad = self.poisoned = next(steps) == 2 if not self.skipping else self.poisoned
+    broken = lambda part: lambda: {**part(), "small": [x * float("nan") for x in part()["small"]]}
+    return [broken(part) if bad else part for part in original(self, batch)]
+
+def skip(self, *arguments, original=Loop.skip):
+    self.skipping = True
+    original(self, *arguments)
+    self.skipping = False
+
+Loop.micro_batches, Loop.skip, Loop.skipping = poisoned, skip, False
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_step_that_is_not_finite_leaves_nothing_behind_in_split_weights(tmp_path: Path) -> None:
+    (script := tmp_path / "poison.py").write_text(POISON)
+    more = ["--set", "train.precision=fp32", "--measure-every", "0", "--eval-every", "0"]
+    models = []
+    for name, environment in (("whole", {}), ("split", SPLIT)):
+        trained(tmp_path / name, *more, begin=[str(script)], **environment)
+        summary = json.loads((tmp_path / name / "summary.json").read_text())
+        assert summary["skipped_steps"] == 1
+        models.append(load_file(tmp_path / name / "checkpoints" / "step-00000006" / "model.safetensors"))
+    for key, tensor in models[0].items():
+        assert models[1][key].numpy() == pytest.approx(tensor.numpy(), rel=1e-3, abs=1e-4), key
