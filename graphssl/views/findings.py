@@ -11,6 +11,10 @@ from graphssl.language.spec import Ref
 from graphssl.views.scene import Arrow, Box, Scene, gravest, legend_of
 
 
+MOST = 40
+"""Findings that are told below a drawing."""
+
+
 def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Scene:
     """`scene`, the drawing of `graph`, with errors and warnings where they are, and all of them in words below it."""
     shown = [finding for finding in findings if finding.severity in ("error", "warning")]
@@ -26,8 +30,15 @@ def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Sc
         edges=tuple(edges),
         lanes=lanes,
         legend=legend_of(boxes, tuple(edges)),
-        findings=tuple((finding.severity, _sentence(graph, finding)) for finding in shown),
+        findings=_list(graph, shown),
     )
+
+
+def _list(graph: Graph, shown: Sequence[Finding]) -> tuple[tuple[str, str], ...]:
+    """Sentences to stand below the drawing, and how many more there are."""
+    told = [(finding.severity, _sentence(graph, finding)) for finding in shown[:MOST]]
+    more = len(shown) - MOST
+    return (*told, *([(shown[MOST].severity, f"and {more} more")] if more > 0 else []))
 
 
 def _strangers(graph: Graph) -> Iterator[Box]:
