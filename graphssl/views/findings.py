@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.diagnostics import Finding
 from graphssl.language.spec import Ref
 from graphssl.views.scene import Arrow, Box, Scene, gravest, legend_of
 
-
 MOST = 40
-"""Findings that are told below a drawing."""
+"""Findings that are told below a drawing, and nodes that are drawn though they are not there."""
 
 
 def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Scene:
     """`scene`, the drawing of `graph`, with errors and warnings where they are, and all of them in words below it."""
     shown = [finding for finding in findings if finding.severity in ("error", "warning")]
-    strangers = tuple(_strangers(graph))
+    strangers = tuple(islice(_strangers(graph), MOST))
     edges = [_marked_edge(graph, arrow, shown) for arrow in (*scene.edges, *_ways_of(graph, strangers))]
     boxes = [_marked_box(graph, box, shown) for box in (*scene.boxes, *strangers)]
     lanes = scene.lanes
