@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from graphssl.language.diagnostics import Finding, Span
 from graphssl.language.fields import Report
-from graphssl.language.limits import MAX_NODES, MAX_WORD
+from graphssl.language.limits import MAX_LIST, MAX_NODES, MAX_WORD
 from graphssl.language.train import Train, read_train
 from graphssl.language.tree import Mapping, Scalar, Sequence, Tree, plain, shown, unresolved
 
@@ -171,6 +171,10 @@ def _monitors(tree: Mapping, report: Report) -> tuple[tuple[str, Ref], ...]:
         return ()
     if not isinstance(monitors, Mapping):
         report(Finding("wrong-type", f"`monitors` expects a map, got {shown(monitors)}", monitors.span))
+        return ()
+    if len(monitors.entries) > MAX_LIST:
+        message = f"`monitors` holds at most {MAX_LIST}, got {len(monitors.entries):,}"
+        report(Finding("wrong-value", message, monitors.span))
         return ()
     for entry in monitors:
         if not _MONITOR_NAME.fullmatch(entry.key):

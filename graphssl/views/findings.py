@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.diagnostics import Finding
 from graphssl.language.spec import Ref
 from graphssl.views.scene import Arrow, Box, Scene, gravest, legend_of
 
+MOST = 40
+"""Findings that are told below a drawing, and nodes that are drawn though they are not there."""
+
 
 def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Scene:
     """`scene`, the drawing of `graph`, with errors and warnings where they are, and all of them in words below it."""
     shown = [finding for finding in findings if finding.severity in ("error", "warning")]
-    strangers = tuple(_strangers(graph))
+    strangers = tuple(islice(_strangers(graph), MOST))
     edges = [_marked_edge(graph, arrow, shown) for arrow in (*scene.edges, *_ways_of(graph, strangers))]
     boxes = [_marked_box(graph, box, shown) for box in (*scene.boxes, *strangers)]
     lanes = scene.lanes
@@ -26,8 +30,15 @@ def with_findings(scene: Scene, graph: Graph, findings: Sequence[Finding]) -> Sc
         edges=tuple(edges),
         lanes=lanes,
         legend=legend_of(boxes, tuple(edges)),
-        findings=tuple((finding.severity, _sentence(graph, finding)) for finding in shown),
+        findings=_list(graph, shown),
     )
+
+
+def _list(graph: Graph, shown: Sequence[Finding]) -> tuple[tuple[str, str], ...]:
+    """Sentences to stand below the drawing, and how many more there are."""
+    told = [(finding.severity, _sentence(graph, finding)) for finding in shown[:MOST]]
+    more = len(shown) - MOST
+    return (*told, *([(shown[MOST].severity, f"and {more} more")] if more > 0 else []))
 
 
 def _strangers(graph: Graph) -> Iterator[Box]:

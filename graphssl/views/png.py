@@ -12,7 +12,7 @@ from graphssl.views.svg import svg
 FONT = "Liberation Sans"
 """As wide as Helvetica; has Latin, Greek, Cyrillic, arrows and mathematical signs."""
 
-MOST = 1 << 23
+MOST = 3 << 21
 """Pixels of a picture."""
 
 FONT_FILES = sorted(str(path) for path in (Path(__file__).parent / "fonts").glob("*.ttf"))
