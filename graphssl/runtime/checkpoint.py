@@ -110,8 +110,9 @@ def _put_back(
             which, index, key = name.split(".", 2)
             if int(which) == i:
                 state.setdefault(index, {})[key] = tensor
+        given = {"params", *optimizer.defaults}  # the recipe's, whatever a file says
         for g, group in enumerate(groups):
-            group.update(state.pop(f"group{g}", {}))
+            group.update({key: value for key, value in state.pop(f"group{g}", {}).items() if key not in given})
         _fits(optimizer, {int(index): values for index, values in state.items()})
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         found = {int(index): _laid_out(values, parameters[int(index)]) for index, values in state.items()}
