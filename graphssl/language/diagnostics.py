@@ -212,7 +212,8 @@ def render_github(findings: Iterable[Finding]) -> str:
         if finding.span:
             name = escape(finding.span.source.name, prop=True)
             place = f" file={name},line={finding.span.line},col={finding.span.column},title={finding.code}"
-        text = on_one_line(finding.message) + (f"\nhelp: {on_one_line(finding.help)}" if finding.help else "")
+        text = finding.message + (f"\nhelp: {finding.help}" if finding.help else "")
+        text = "\n".join(map(on_one_line, text.split("\n")))
         lines.append(f"::{level[finding.severity]}{place}::{escape(text)}")
     return "\n".join(lines)
 

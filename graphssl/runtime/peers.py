@@ -64,7 +64,7 @@ class Peers:
             if isinstance(error, Exception):
                 self._ended_by(error)
             elif isinstance(error, KeyboardInterrupt):
-                self._quietly(lambda: self._fail("interrupted"))
+                self._quietly(lambda: self._tell("interrupted"))
         finally:
             self._quietly(lambda: self.store.set(self._beat(self.rank), "done"))
             self.over.set()
@@ -76,13 +76,13 @@ class Peers:
             self.failed.wait(GRACE_S)
             raise Stopped(self.why or BROKEN) from None
         message = str(error).partition("\n")[0]
-        self._quietly(lambda: self._fail(message))
+        self._quietly(lambda: self._tell(message))
         if self.why.endswith(f" failed: {message}"):
             raise SystemExit(getattr(error, "code", 1))  # the same mistake everywhere is told once
         if isinstance(error, (RunError, DataError)):
             _tell_launcher(message)
 
-    def _fail(self, message: str, rank: int | None = None) -> None:
+    def _tell(self, message: str, rank: int | None = None) -> None:
         """Leave a message, unless there is one already; learn which one stands."""
         mine = json.dumps([self.rank if rank is None else rank, message])
         first = json.loads(self.store.compare_set(FAILED, "", mine).decode())
@@ -102,7 +102,7 @@ class Peers:
                 if now != last or now == b"done":
                     last, heard = now, time.monotonic()
                 elif silent:
-                    self._fail(SILENCE, neighbour)
+                    self._tell(SILENCE, neighbour)
                 if self.store.check([FAILED]):
                     rank, message = json.loads(self.store.get(FAILED).decode())
                     self._end(f"process {rank} of {self.ranks} failed: {message}")

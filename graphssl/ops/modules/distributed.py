@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_ALONE = ContextVar("alone", default=False)
 
-
-@contextmanager
-def alone() -> Iterator[None]:
+class Alone:
     """Within, this process takes itself for the only one: nothing is gathered, and nobody is waited for."""
-    token = _ALONE.set(True)
-    try:
-        yield
-    finally:
-        _ALONE.reset(token)
+
+    depth = 0
+
+    def __enter__(self) -> None:
+        Alone.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        Alone.depth -= 1
 
 
 def world() -> tuple[int, int]:
     """(rank, number of ranks)."""
-    if not _ALONE.get() and dist.is_available() and dist.is_initialized():
+    if not Alone.depth and dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
 

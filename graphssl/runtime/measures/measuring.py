@@ -15,7 +15,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge
 from graphssl.language.schedule import Schedule
 from graphssl.language.spec import Ref
-from graphssl.ops.modules.distributed import alone, world
+from graphssl.ops.modules.distributed import Alone, world
 from graphssl.runtime.measures.formulas import (
     alignment,
     change,
@@ -132,7 +132,7 @@ class Reading:
         self.watch = Stopwatch(measuring.own, next(measuring.module.parameters()).device)
         with self.watch:
             out = model(views, step, keep=measuring.keep)
-        with torch.no_grad(), alone():  # other processes do not measure
+        with torch.no_grad(), Alone():  # other processes do not measure
             for name, place in measuring.places.items():
                 self._values(name, place, out.values[place.key])
             for name, node in measuring.losses.items():
