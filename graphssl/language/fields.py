@@ -327,6 +327,9 @@ class MapOf(Field):
     def read(self, tree: Tree, name: str, report: Report) -> Any:
         if not isinstance(tree, Mapping):
             return refuse(report, "wrong-type", f"`{name}` expects {self.what}, got {shown(tree)}", tree.span)
+        if len(tree.entries) > MAX_LIST:
+            message = f"`{name}` holds at most {MAX_LIST}, got {len(tree.entries):,}"
+            return refuse(report, "wrong-value", message, tree.span)
         values: dict[str, Any] = {}
         for entry in tree:
             kind = self.value if self.names is None else self.names.get(entry.key)

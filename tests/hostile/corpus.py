@@ -366,8 +366,8 @@ def _graphs() -> list[Case]:
         ("five thousand misspelt attributes", with_loss(", ".join(many(5000, "temperatur#: 1"))), "too-many-findings"),
         ("nine thousand monitors", nodes("loss: {op: nt_xent, in: f}", more="monitors:\n" + "\n".join(many(9000, "  m#: loss")) + "\n"),
          "wrong-value"),
-        ("three thousand groups", with_train(f"{TRAIN}, groups: {{{', '.join(many(3000, 'g#: {match: [a]}'))}}}"), "local-negatives"),
-        ("groups of nodes that are not there", with_train(f"{TRAIN}, groups: {{{', '.join(many(1000, 'g#: {node: n#}'))}}}"),
+        ("three thousand groups", with_train(f"{TRAIN}, groups: {{{', '.join(many(3000, 'g#: {match: [a]}'))}}}"), "wrong-value"),
+        ("groups of nodes that are not there", with_train(f"{TRAIN}, groups: {{{', '.join(many(250, 'g#: {node: n#}'))}}}"),
          "too-many-findings"),
     ]  # fmt: skip
     drawn = (

@@ -12,7 +12,7 @@ PACKAGE = Path(graphssl.__file__).parent
 
 DANGEROUS = {
     "eval", "exec", "compile", "__import__", "execfile", "breakpoint",
-    "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "code", "codeop", "runpy", "ctypes", "cffi",
+    "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "codeop", "runpy", "ctypes", "cffi",
     "subprocess", "pty", "pexpect",
     "os.system", "os.popen", "os.spawn", "os.exec", "os.fork", "os.posix_spawn", "os.startfile",
     "yaml.load", "yaml.full_load", "yaml.unsafe_load", "yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader",
