@@ -47,4 +47,5 @@ class Skips:
         return {key: value for key, value in vars(self).items() if key != "most"}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
-        vars(self).update(facts)
+        self.total, self.in_a_row, self.times = (int(facts[key]) for key in ("total", "in_a_row", "times"))
+        self.began = str(facts["began"])

@@ -215,7 +215,7 @@ def test_a_resumed_run_tells_what_is_damaged(run: Path, train: Train) -> None:
     ):
         state.write_text(json.dumps({**whole, **change}))
         with pytest.raises(RunError, match=message):
-            train("moco_v1", run, steps=4, resume=True)
+            train("moco_v1", run, steps=4, resume=True, allow_changed=True)
 
 
 def test_a_method_of_a_run_that_would_execute_is_refused(run: Path) -> None:
