@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import graphssl
-from graphssl.ops.modules.distributed import alone, world
+from graphssl.ops.modules.distributed import Alone, world
 from graphssl.ops.supervised import cross_entropy
 from graphssl.runtime.measures import Measuring
 from tests.conftest import toy_views
@@ -122,7 +122,7 @@ def test_judging_waits_for_no_other_process(monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 4)):
         monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
     assert world() == (1, 4)
-    with alone():
+    with Alone():
         assert world() == (0, 1)
         assert cross_entropy(torch.zeros(3, 5), torch.tensor([0, 4, -1])).item() == pytest.approx(math.log(5))
     assert world() == (1, 4)
