@@ -15,32 +15,33 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from graphssl.runtime import moments
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import checkpoints_in, sync, unfinished
-from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
+from graphssl.runtime.untrusted import FACTS_SCHEMA, first_line, read_json, read_tensors
 
 
 def save(
     folder: Path,
     step: int,
     tensors: Mapping[str, Tensor],
-    moments: Sequence[Mapping[str, Mapping[str, Any]]],
+    remembered: Sequence[Mapping[str, Mapping[str, Any]]],
     facts: Mapping[str, Any],
     *,
     keep: int,
 ) -> Path:
     """Write `step-NNNNNNNN` into `folder`; `keep` newest ones stay (0: all), older ones go when it is whole.
 
-    step: optimizer steps done. tensors: parameters and buffers by name, whole ones. moments: what each optimizer remembers
-    (`sharding.whole_moments`). facts: whatever else the run must know to go on (JSON). Raises OSError; nothing is left then.
+    step: optimizer steps done. tensors: parameters and buffers by name, whole ones. remembered: what each optimizer
+    remembers (`sharding.whole_moments`). facts: whatever else the run must know to go on (JSON). Raises OSError; nothing is left then.
     """
     target = folder / f"step-{step:08d}"
     temporary = unfinished(target)
     try:
         temporary.mkdir()
         save_file({name: t.detach().contiguous() for name, t in tensors.items()}, temporary / "model.safetensors")
-        remembered, rest = _pack(moments)
-        save_file(remembered, temporary / "optimizer.safetensors")
+        packed, rest = moments.pack(remembered)
+        save_file(packed, temporary / "optimizer.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **facts, "optimizers": rest}, indent=2))
         for path in [*temporary.iterdir(), temporary]:
             sync(path)
@@ -94,75 +95,12 @@ def load_optimizers(checkpoint: Path, optimizers: Sequence[torch.optim.Optimizer
     """Put the saved optimizer state back."""
     tensors = read_tensors(checkpoint / "optimizer.safetensors")
     try:
-        _put_back(tensors, optimizers, facts)
+        moments.put_back(tensors, facts["optimizers"], optimizers)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        message = f"`{checkpoint}` holds the state of another optimizer: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"
+        message = f"`{checkpoint}` holds the state of another optimizer: {first_line(error)[:200]}"
         raise RunError(f"{message}; begin a new run that starts from this one (`from: RUN`)") from None
-
-
-def _put_back(
-    tensors: Mapping[str, Tensor], optimizers: Sequence[torch.optim.Optimizer], facts: Mapping[str, Any]
-) -> None:
-    for i, optimizer in enumerate(optimizers):
-        groups = optimizer.state_dict()["param_groups"]
-        state: dict[str, dict[str, Any]] = {index: dict(values) for index, values in facts["optimizers"][i].items()}
-        for name, tensor in tensors.items():
-            which, index, key = name.split(".", 2)
-            if int(which) == i:
-                state.setdefault(index, {})[key] = tensor
-        given = {"params", *optimizer.defaults}  # the recipe's, whatever a file says
-        for g, group in enumerate(groups):
-            group.update({key: value for key, value in state.pop(f"group{g}", {}).items() if key not in given})
-        _fits(optimizer, {int(index): values for index, values in state.items()})
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        found = {int(index): _laid_out(values, parameters[int(index)]) for index, values in state.items()}
-        optimizer.load_state_dict({"state": found, "param_groups": groups})
-
-
-def _laid_out(values: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-    """Moments in memory as they were when saved, like their parameter: LAMB's norms are sums in that order."""
-    return {
-        key: torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
-        if isinstance(value, Tensor) and value.shape == parameter.shape
-        else value
-        for key, value in values.items()
-    }
-
-
-_LIKE_THE_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
-"""State that has the shape of its parameter in every optimizer that has it."""
-
-
-def _fits(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
-    """ValueError where saved state belongs to no parameter, or to one of another shape."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, values in state.items():
-        if not 0 <= index < len(parameters):
-            raise ValueError(f"it has {len(parameters)} parameters, and the state one of number {index}")
-        for key in _LIKE_THE_PARAMETER:
-            value, shape = values.get(key), tuple(parameters[index].shape)
-            if isinstance(value, Tensor) and len(value.shape) == len(shape) and tuple(value.shape) != shape:
-                raise ValueError(f"`{key}` of parameter {index} has shape {tuple(value.shape)}, the parameter {shape}")
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:
     """The JSON side of a checkpoint."""
     return read_json(checkpoint / "state.json", FACTS_SCHEMA)
-
-
-def _pack(
-    moments: Sequence[Mapping[str, Mapping[str, Any]]],
-) -> tuple[dict[str, Tensor], list[dict[str, dict[str, Any]]]]:
-    """Optimizer state as named tensors, and what is no tensor as JSON."""
-    tensors: dict[str, Tensor] = {}
-    rest: list[dict[str, dict[str, Any]]] = []
-    for i, each in enumerate(moments):
-        plain: dict[str, dict[str, Any]] = {}
-        for index, state in each.items():
-            for key, value in state.items():
-                if isinstance(value, Tensor):
-                    tensors[f"{i}.{index}.{key}"] = value.detach().contiguous().clone()
-                else:
-                    plain.setdefault(str(index), {})[key] = value
-        rest.append(plain)
-    return tensors, rest

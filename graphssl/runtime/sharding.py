@@ -21,8 +21,10 @@ from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy, transformer_auto_wrap_policy
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from graphssl.compiler.build import own_module
 from graphssl.ir.graph import Graph
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.moments import counted, parameters_of
 from graphssl.runtime.optim import Optimizers
 
 
@@ -92,13 +94,9 @@ def shard(
 
 def blocks(module: nn.Module, graph: Graph) -> list[nn.Module]:
     """The transformer blocks of every encoder and of its copies."""
-    owners = [module._modules.get(node.name.replace("/", "_")) for node in graph]
+    owners = [own_module(module, node) for node in graph]
     stacks = [getattr(owner, "blocks", None) for owner in owners]
     return [block for stack in stacks if isinstance(stack, nn.Sequential | nn.ModuleList) for block in stack]
-
-
-def is_sharded(module: nn.Module) -> bool:
-    return isinstance(module, FSDPModule)
 
 
 def release(module: nn.Module) -> None:
@@ -131,13 +129,11 @@ def whole_state(module: nn.Module, *, keep: bool) -> dict[str, Tensor]:
 def whole_moments(optimizer: torch.optim.Optimizer, *, keep: bool) -> dict[str, dict[str, Any]]:
     """What an optimizer remembers, whole: of each parameter by its number, and of each group as `group0`, …
 
-    LAMB and Adan count their steps by group. All processes must ask, as for `whole_state`.
+    All processes must ask, as for `whole_state`.
     """
     saved = optimizer.state_dict()
-    given = {"params", *optimizer.defaults}
     own = {str(index): _whole(state, keep) for index, state in saved["state"].items()}
-    groups = saved["param_groups"]
-    return own | {f"group{i}": {k: v for k, v in group.items() if k not in given} for i, group in enumerate(groups)}
+    return own | {f"group{i}": counted(optimizer, group) for i, group in enumerate(saved["param_groups"])}
 
 
 def _whole(values: Mapping[str, Any], keep: bool) -> dict[str, Any]:
@@ -152,7 +148,7 @@ def _whole(values: Mapping[str, Any], keep: bool) -> dict[str, Any]:
 
 def _split(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """A state dict of `optimizer` with the tensors of `state` (whole) split like their parameters."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = parameters_of(optimizer)
     split = {
         index: {
             key: distribute_tensor(value, p.device_mesh, p.placements, src_data_rank=None)

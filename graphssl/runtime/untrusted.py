@@ -40,7 +40,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, OverflowError, RuntimeError) as error:
         # safetensors checks the header; what torch then makes of a dtype or shape raises the others
-        raise RunError(f"cannot read `{file}`: {_first_line(error)}") from None
+        raise RunError(f"cannot read `{file}`: {first_line(error)}") from None
 
 
 def read_json(file: Path, schema: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def read_json(file: Path, schema: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"it is longer than {MAX_JSON >> 20} MiB")
         found: dict[str, Any] = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"cannot read `{file}`: {_first_line(error)}") from None
+        raise RunError(f"cannot read `{file}`: {first_line(error)}") from None
     wrong = best_match(Draft202012Validator(schema).iter_errors(found))
     if wrong is not None:
         place = ".".join(map(str, wrong.absolute_path)) or "it"
@@ -60,6 +60,6 @@ def read_json(file: Path, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The message of an error, on one line."""
     return ((getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__])[0][:300]
