@@ -24,7 +24,7 @@ from torch.utils.flop_counter import flop_registry
 from graphssl.checks.flow import head, is_teacher, place
 from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
-from graphssl.compiler.build import GENERATED, build
+from graphssl.compiler.build import GENERATED, build, own_module
 from graphssl.compiler.emit import emit
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
@@ -32,7 +32,6 @@ from graphssl.ir.types import Edge, Value
 from graphssl.language.diagnostics import Finding, did_you_mean
 from graphssl.language.resolve import resolve
 from graphssl.language.runs import read_origin
-from graphssl.language.spec import Ref
 from graphssl.language.tree import at
 from graphssl.runtime.weights import misfit
 
@@ -100,7 +99,7 @@ def _flops(graph: Graph, module: nn.Module) -> dict[str, int]:
 
 
 def _measured(node: Node, step: _Step) -> dict[str, Any]:
-    owner = _owner(step.module, node)
+    owner = own_module(step.module, node)
     parameters = list(owner.parameters()) if owner else []
     return {
         "outputs": {port: [_sample_axis(shape) for shape in step.shapes(node, port)] for port in node.outputs},
@@ -125,7 +124,7 @@ class _Step:
     out: StepOutput
 
     def shapes(self, node: Node, port: str) -> list[tuple[int, ...]]:
-        value = self.out.values[_kept(node, port)]
+        value = self.out.values[str(node.output(port))]
         return [tuple(x.shape) for x in (value if isinstance(value, list) else [value])]
 
 
@@ -171,17 +170,13 @@ def _step(graph: Graph) -> tuple[_Step | None, list[Finding]]:
     except Exception as error:
         return None, [_failure(graph, "build-failed", "cannot be built", error)]
     try:
-        keep = [_kept(node, port) for node in graph for port in node.outputs]
+        keep = [str(node.output(port)) for node in graph for port in node.outputs]
         out = module(_views(graph), step=0, keep=keep)
         if isinstance(out.loss, Tensor) and out.loss.requires_grad:
             out.loss.backward()
     except Exception as error:
         return None, [_failure(graph, "run-failed", "cannot run", error)]
     return _Step(module, out), []
-
-
-def _kept(node: Node, port: str) -> str:
-    return str(Ref(node.name, None if port == node.signature.default_port() else port, node.span))
 
 
 def _views(graph: Graph) -> dict[str, Any]:
@@ -275,7 +270,7 @@ def _contradictions(graph: Graph, step: _Step) -> Iterator[Finding]:
             if not agree:
                 wrong.add(node.name)
                 words = ", ".join(f"({' '.join(map(str, shape))})" for shape in shapes[:3])
-                message = f"`{_kept(node, port)}` should be {edge}, but one step on {SAMPLES} samples gives {words}"
+                message = f"`{node.output(port)}` should be {edge}, but one step on {SAMPLES} samples gives {words}"
                 yield Finding("shape-contradiction", message, node.span, node=node.name, help=_BUG)
 
 
@@ -297,7 +292,7 @@ def _agrees(value: Value, shape: tuple[int, ...], widths: dict[str, int]) -> boo
 def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     """Trainable parameters that no loss reaches, and gradient where none may be."""
     for node in graph:
-        owner = _owner(module, node)
+        owner = own_module(module, node)
         if owner is None:
             continue
         if is_teacher(node):
@@ -318,7 +313,7 @@ def _gradients(graph: Graph, module: nn.Module) -> Iterator[Finding]:
 def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     """Nodes whose weights come from a run that has them in another shape."""
     for node in graph if not begun(graph) else ():
-        owner, text = _owner(module, node), node.attrs.get("from")
+        owner, text = own_module(module, node), node.attrs.get("from")
         origin = read_origin(text, node.name, node.place("from"), lambda finding: None) if text and owner else None
         if owner is None or origin is None or origin.checkpoint is None:
             continue
@@ -328,8 +323,3 @@ def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
             message = f"`{node.name}` does not fit the weights of `{origin.place}`: it {words}"
             help = "build both alike: compare `arch`, `stem`, the size of the images and `dims`"
             yield Finding("run-differs", message, node.place("from"), node=node.name, help=help, also=also)
-
-
-def _owner(module: nn.Module, node: Node) -> nn.Module | None:
-    """The torch module that belongs to a node, if it has one of its own."""
-    return module._modules.get(node.name.replace("/", "_"))

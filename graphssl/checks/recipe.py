@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from graphssl.checks.flow import place
+from graphssl.compiler.build import own_module
 from graphssl.ir.graph import Graph
 from graphssl.ir.parts import parts_of
 from graphssl.language.diagnostics import Finding, Span, did_you_mean
@@ -40,7 +41,7 @@ def micro_batch_norm(graph: Graph, module: nn.Module) -> Iterator[Finding]:
         return
     module.train()  # what is frozen, or says `mode: eval`, stays in eval mode and takes no statistics
     for node in parts_of(graph).by_sample:
-        owner = module._modules.get(node.name.replace("/", "_"))
+        owner = own_module(module, node)
         layers = [layer for layer in owner.modules() if isinstance(layer, _BatchNorm)] if owner else []
         whole = [layer for layer in layers if layer.training and not _splits(layer, train.micro_batch)]
         if whole:

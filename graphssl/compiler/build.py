@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from graphssl.compiler.emit import Program, emit
-from graphssl.ir.graph import Graph
+from graphssl.ir.graph import Graph, Node
 
 GENERATED = "graphssl.generated"
 """The module that compiled classes belong to."""
@@ -45,6 +45,11 @@ def _located(program: Program, graph: Graph) -> Any:
     Located.__module__ = GENERATED
     Located.__name__ = Located.__qualname__ = program.class_name
     return Located
+
+
+def own_module(module: nn.Module, node: Node) -> nn.Module | None:
+    """The part of a built module that belongs to this node and no other, if there is one."""
+    return module._modules.get(node.name.replace("/", "_"))
 
 
 class _Notes(ContextDecorator):

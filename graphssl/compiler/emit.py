@@ -252,10 +252,10 @@ class _Emitter(Expressions):
 
     def all_of(self, nodes: Iterable[Node]) -> str:
         """Every output of `nodes` by its name."""
-        return ", ".join(self.kept(Ref(node.name, port, node.span)) for node in nodes for port in node.outputs)
+        return ", ".join(self.kept(node.output(port)) for node in nodes for port in node.outputs)
 
     def kept(self, ref: Ref) -> str:
-        return f'"{self.graph.canonical(ref)}": {self.reference(ref)}'
+        return f'"{ref}": {self.reference(ref)}'
 
     def weighted(self, node: Node) -> str:
         weight = node.attrs["weight"]

@@ -75,6 +75,10 @@ class Node:
             for ref in refs:
                 yield port, ref
 
+    def output(self, port: str) -> Ref:
+        """The reference to an output; its text is the name that a step keeps the value under."""
+        return Ref(self.name, None if port == self.signature.default_port() else port, self.span)
+
     def place(self, key: str) -> Span:
         return self.spans.get(key, self.span)
 
@@ -117,8 +121,7 @@ class Graph:
 
     def canonical(self, ref: Ref) -> Ref:
         """The reference with its port left out where that is the default one."""
-        node, port = self.nodes[ref.node], self.port(ref)
-        return Ref(ref.node, None if port == node.signature.default_port() else port, ref.span)
+        return replace(self.nodes[ref.node].output(self.port(ref)), span=ref.span)
 
     def edge(self, ref: Ref) -> Edge | None:
         node = self.nodes.get(ref.node)

@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from graphssl.compiler.build import own_module
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph
 from graphssl.ir.parts import parts_of
@@ -34,8 +35,8 @@ class ExactAccumulation:
         self.accelerator = accelerator
         parts = parts_of(graph)
         self.cut, self.learning = tuple(map(str, parts.cut)), tuple(map(str, parts.learning))
-        owners = {graph.module_of(node).name.replace("/", "_") for node in parts.by_sample}
-        self.buffers = [b for name in sorted(owners & set(module._modules)) for b in module._modules[name].buffers()]  # type: ignore[union-attr]
+        owners = dict.fromkeys(own_module(module, graph.module_of(node)) for node in parts.by_sample)
+        self.buffers = [buffer for owner in owners if owner is not None for buffer in owner.buffers()]
 
     def __call__(self, parts: Sequence[Callable[[], Views]], step: int, keep: tuple[str, ...] = ()) -> StepOutput:
         """The output for the whole batch; its gradient is added to the parameters'.

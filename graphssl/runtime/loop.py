@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -131,13 +131,13 @@ class Loop:
     def step(self, step: int, batch: Batch, reading: Reading | None = None) -> dict[str, Tensor]:
         """One optimizer step; its losses and monitors. reading: measures its last micro-batch."""
         accelerator = self.accelerator
-        set_seed(_step_seed(self.recipe.seed, step, accelerator.process_index))
+        chance = self.chance(step)
         if not self.skips.in_a_row:  # a skipped step left the weights as they were: its EMA has been done
             self.module.commit("before_forward", step)  # type: ignore[operator]
         self.undo.keep()
         for optimizer in self.prepared:
             optimizer.zero_grad(set_to_none=True)
-        with chance_of_step(_step_seed(self.recipe.seed, step)):
+        with chance:
             outputs = self.forward_and_backward(batch, step, reading)
         finite = torch.isfinite(outputs["loss"]).float()
         if accelerator.scaler is None:  # of fp16 the scaler looks at the gradient, and finds its scale by that
@@ -165,13 +165,16 @@ class Loop:
         """Take a step back that changed no weight; of the first in a row, say why or find out where it began."""
         self.take_back()
         if why is None and not self.skips.in_a_row:
-            set_seed(_step_seed(self.recipe.seed, step, self.accelerator.process_index))
-            chance = chance_of_step(_step_seed(self.recipe.seed, step))
-            with chance, apart(self.accelerator, self.model), self.accelerator.autocast():
+            with self.chance(step), apart(self.accelerator, self.model), self.accelerator.autocast():
                 found = where_it_began(self.graph, self.module, self.micro_batches(batch), step)
             why = next((each for each in gather_object([found]) if each), "it is finite when run again")
             self.take_back()
         self.skips.note(step, why or "")
+
+    def chance(self, step: int) -> AbstractContextManager[None]:
+        """The random numbers of a step from their start: each rank's own now, those of all ranks' samples within."""
+        set_seed(_step_seed(self.recipe.seed, step, self.accelerator.process_index))
+        return chance_of_step(_step_seed(self.recipe.seed, step))
 
     def take_back(self) -> None:
         """The module as it was before the step's forward."""

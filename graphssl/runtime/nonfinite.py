@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from graphssl.compiler.build import own_module
 from graphssl.ir.graph import Graph, Node
 from graphssl.runtime.sharding import own_part
 
@@ -82,9 +83,8 @@ def _findings(graph: Graph, module: nn.Module, parts: Sequence[Part], step: int)
 def _outputs(graph: Graph) -> Iterator[tuple[str, Node]]:
     """Every output in computing order by the name it is kept under."""
     for node in graph:
-        default = node.signature.default_port() if node.signature.outputs else None
         for port in node.outputs:
-            yield node.name if port == default else f"{node.name}.{port}", node
+            yield str(node.output(port)), node
 
 
 def _called(name: str, node: Node) -> str:
@@ -93,7 +93,7 @@ def _called(name: str, node: Node) -> str:
 
 def _weights(module: nn.Module, node: Node) -> str | None:
     """The node's first parameter or buffer that is not finite."""
-    own = module._modules.get(node.name.replace("/", "_"))
+    own = own_module(module, node)
     named = [*own.named_parameters(), *own.named_buffers()] if own is not None else []
     return next((f"{node.name}.{name}" for name, tensor in named if not _finite(tensor)), None)
 

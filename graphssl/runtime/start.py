@@ -1,4 +1,4 @@
-"""What a run starts from: its processes, its folder, its checkpoint."""
+"""What a run starts from: its processes and its module."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from graphssl.compiler.build import own_module
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.runs import Origin, difference, read_origin
 from graphssl.runtime.errors import RunError
@@ -20,7 +21,7 @@ def start_from_runs(module: nn.Module, graph: Graph) -> list[str]:
     def visit(node: Node) -> bool:
         if node.name not in loaded:
             loaded[node.name] = False
-            own = module._modules.get(node.name.replace("/", "_"))
+            own = own_module(module, node)
             source = graph.module_of(graph.nodes[node.of.node]) if node.of else None
             if own is not None and node.attrs.get("from"):
                 _load(own, node)

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphssl.compiler.build import own_module
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge
 from graphssl.language.schedule import Schedule
-from graphssl.language.spec import Ref
 from graphssl.ops.modules.distributed import Alone, world
 from graphssl.runtime.measures.formulas import (
     alignment,
@@ -66,7 +66,7 @@ class Measuring:
         self.steps, self.main = steps, main
         self.every = default_every(steps) if every is None else every
         self.module = module
-        self.own = {node.name: own for node in graph if (own := _own(module, node)) is not None}
+        self.own = {node.name: own for node in graph if (own := own_module(module, node)) is not None}
         self.curves = {
             node.name: {
                 key: value.bind(steps, per_epoch) for key, value in node.attrs.items() if isinstance(value, Schedule)
@@ -208,12 +208,6 @@ class Reading:
         return found
 
 
-def _own(module: nn.Module, node: Node) -> nn.Module | None:
-    """The module that belongs to this node and no other."""
-    own = module._modules.get(node.name.replace("/", "_"))
-    return own if node.kind != "source" else None
-
-
 def _slow(node: Node) -> bool:
     """Whether the node is a copy that moves."""
     return node.kind == "link" and node.of is not None and not node.shares and "momentum" in node.attrs
@@ -235,9 +229,9 @@ def _place(graph: Graph, node: Node) -> Place | None:
     for port in sorted(node.outputs, key=lambda port: port != default):
         values = node.outputs[port].values
         if values and values[0].kind in VECTORS and len(values[0].axes) >= 2:
-            ref = Ref(node.name, port, node.span)
+            ref = node.output(port)
             paired = len(values) > 1 and {value.axes[0] for value in values[:2]} <= {"b", "B"}
-            return Place(str(graph.canonical(ref)), values[0].kind, is_distribution(graph, ref), paired)
+            return Place(str(ref), values[0].kind, is_distribution(graph, ref), paired)
     return None
 
 
