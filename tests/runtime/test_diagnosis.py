@@ -14,7 +14,7 @@ import graphssl
 from graphssl.cli import main
 from graphssl.ir.graph import Graph
 from graphssl.language.diagnostics import Finding
-from graphssl.runtime.diagnosis import SYMPTOMS, Diagnosis, explanations
+from graphssl.runtime.diagnosis import SYMPTOMS, Diagnosis, explanations, noted
 from graphssl.runtime.folder import RunFolder
 from graphssl.watch.records import record as watched
 from tests.runtime.planted import RUNS, STEPS, history, record, table
@@ -26,7 +26,9 @@ FAILURES = [name for name in RECORDED if RUNS[name].expected]
 
 def told(graph: Graph, records: list[dict[str, Any]], known: int = 0) -> list[tuple[int, Finding]]:
     """Steps and findings of a run whose first `known` lines had been written when it went on."""
-    diagnosis = Diagnosis(graph, records[:known])
+    first = Diagnosis(graph)
+    written = [{**line, "diagnosis": [noted(finding) for finding in first.hear(line)]} for line in records[:known]]
+    diagnosis = Diagnosis(graph, written)
     return [(line["step"], finding) for line in records[known:] for finding in diagnosis.hear(line)]
 
 

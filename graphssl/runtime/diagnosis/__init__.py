@@ -49,13 +49,15 @@ SYMPTOMS: tuple[Symptom, ...] = (
 
 
 class Diagnosis:
-    """Listens to the lines of one run. records: those of a run that goes on, which have been told about."""
+    """Listens to the lines of one run. records: those of a run that goes on; what they told is in them."""
 
     def __init__(self, graph: Graph, records: Iterable[Record] = ()):
         self.graph, self.history = graph, History()
         self.told: dict[str, set[str | None]] = {}
         for record in records:
-            self.hear(record)
+            self.history.add(record)
+            for finding in record.get("diagnosis", ()):
+                self._remember(finding["code"], finding["node"])
 
     def hear(self, record: Record) -> list[Finding]:
         """What the newest line shows for the first time: once per symptom, for a node and what it is connected with."""
@@ -66,9 +68,12 @@ class Diagnosis:
         for symptom in SYMPTOMS:
             for finding in symptom.look(self.graph, self.history):
                 if self._is_new(finding):
-                    self.told.setdefault(finding.code, set()).add(finding.node)
+                    self._remember(finding.code, finding.node)
                     found.append(finding)
         return found
+
+    def _remember(self, code: str, node: str | None) -> None:
+        self.told.setdefault(code, set()).add(node)
 
     def _is_new(self, finding: Finding) -> bool:
         names = [finding.node] if finding.node else []

@@ -28,12 +28,9 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
     for node in causes.trained(graph):
         if not any(node.gives(kind) for kind in KINDS):
             continue
-        recent = history.lasting(node.name, "std")
-        if not recent:
+        if not (found := history.fallen(node.name, "std", LOW, FALLEN)):
             continue
-        now, highest = recent[-1], history.highest(node.name, "std")
-        if any(point.value > min(LOW, FALLEN * highest.value) for point in recent):
-            continue
+        now, highest = found
         message = (
             f"`{node.name}` gives nearly the same vector for every image: std {now.value:.2g} at step {now.step}, "
             f"{highest.value:.2g} at step {highest.step}"

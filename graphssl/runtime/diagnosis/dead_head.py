@@ -20,6 +20,7 @@ EXPLAIN = Explanation(
     "too large.",
 )
 FEW = 3.0
+FALLEN = 0.5
 
 
 def look(graph: Graph, history: History) -> Iterator[Finding]:
@@ -29,12 +30,13 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
 
 def _one_prototype(graph: Graph, history: History) -> Iterator[Finding]:
     for node in graph:
-        recent, share = history.lasting(node.name, "prototypes"), history.newest_of(node.name, "entropy_share")
-        if not recent or not share:
+        found, share = (
+            history.fallen(node.name, "prototypes", FEW, FALLEN),
+            history.newest_of(node.name, "entropy_share"),
+        )
+        if not found or not share:
             continue
-        now, highest = recent[-1], history.highest(node.name, "prototypes")
-        if any(point.value > min(FEW, highest.value / 2) for point in recent):
-            continue
+        now, highest = found
         message = (
             f"`{node.name}` gives all images the same {now.value:.2g} prototypes at step {now.step} "
             f"({highest.value:.3g} at step {highest.step}); its entropy is {share.value:.0%} of that of even use"

@@ -24,13 +24,11 @@ FALLEN = 1 / 3
 
 def look(graph: Graph, history: History) -> Iterator[Finding]:
     for node in causes.represented(graph):
-        recent, rank = history.lasting(node.name, "rank_share"), history.newest_of(node.name, "rank")
-        std = history.newest_of(node.name, "std")
-        if not recent or not rank or not std or std.value <= collapsed.LOW:
+        rank, std = history.newest_of(node.name, "rank"), history.newest_of(node.name, "std")
+        found = history.fallen(node.name, "rank_share", LOW, FALLEN)
+        if not found or not rank or not std or std.value <= collapsed.LOW:
             continue
-        now, highest = recent[-1], history.highest(node.name, "rank_share")
-        if any(point.value > min(LOW, FALLEN * highest.value) for point in recent):
-            continue
+        now, highest = found
         message = (
             f"`{node.name}` uses {rank.value:.3g} directions at step {now.step}, {now.value:.1%} of those it could "
             f"({highest.value:.0%} at step {highest.step})"

@@ -52,6 +52,12 @@ class History:
         old = [i for i, point in enumerate(points) if point.step <= points[-1].step - steps]
         return points[old[-1] :] if old else []
 
-    def highest(self, node: str, measure: str) -> Point:
-        """The largest value so far."""
-        return max(self.of(node, measure), key=lambda point: point.value)
+    def fallen(self, node: str, measure: str, low: float, share: float) -> tuple[Point, Point] | None:
+        """The newest value and the largest so far, where it has lasted that values are at most `low` and this share of the largest."""
+        recent = self.lasting(node, measure)
+        if not recent:
+            return None
+        highest = max(self.of(node, measure), key=lambda point: point.value)
+        if any(point.value > min(low, share * highest.value) for point in recent):
+            return None
+        return recent[-1], highest
