@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.pairs import PAIRS
@@ -65,6 +66,7 @@ def info_nce(
     import torch
     import torch.nn.functional as F
 
+    from graphssl.ops.modules.blocks import by_blocks
     from graphssl.ops.modules.distributed import first_row
     from graphssl.ops.modules.precision import full_precision
 
@@ -72,15 +74,21 @@ def info_nce(
     if normalize:
         query, positive = F.normalize(query, dim=1), F.normalize(positive, dim=1)
     if negatives is None:
-        logits = query @ positive.T / temperature  # b p
         labels = torch.arange(len(query), device=query.device) + first_row(query, positive)
-    else:
-        negatives = full_precision(negatives)
-        negatives = F.normalize(negatives, dim=1) if normalize else negatives
+
+        def among_positives(query: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(query @ positive.T / temperature, labels, reduction="none")
+
+        return by_blocks(among_positives, query, labels, candidates=len(positive)).mean()
+    negatives = full_precision(negatives)
+    negatives = F.normalize(negatives, dim=1) if normalize else negatives
+
+    def among_negatives(query: Tensor, positive: Tensor) -> Tensor:
         right = (query * positive).sum(dim=1, keepdim=True)  # b 1
         logits = torch.cat([right, query @ negatives.T], dim=1) / temperature  # b 1+q
-        labels = torch.zeros(len(query), dtype=torch.long, device=query.device)
-    return F.cross_entropy(logits, labels)
+        return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device), reduction="none")
+
+    return by_blocks(among_negatives, query, positive, candidates=1 + len(negatives)).mean()
 
 
 class NTXent(Loss):
@@ -119,6 +127,7 @@ def nt_xent(z: list[Tensor], *, temperature: float | Tensor, normalize: bool = T
     import torch
     import torch.nn.functional as F
 
+    from graphssl.ops.modules.blocks import by_blocks
     from graphssl.ops.modules.distributed import own_rows
     from graphssl.ops.modules.precision import full_precision
 
@@ -126,13 +135,16 @@ def nt_xent(z: list[Tensor], *, temperature: float | Tensor, normalize: bool = T
     candidates = F.normalize(candidates, dim=1) if normalize else candidates
     n, device = len(z[0]), candidates.device
     rows = own_rows(n, device) if gathered else torch.arange(n, device=device)  # b: this rank's rows of each view
-    losses = []
-    for i in range(len(z)):
-        anchors = rows + i * n
+    views = range(len(z))
+
+    def losses(anchors: Tensor, rows: Tensor, i: int) -> Tensor:
         logits = candidates[anchors] @ candidates.T / temperature  # b v·B
         logits = logits.scatter(1, anchors[:, None], float("-inf"))  # an anchor is no candidate of its own
-        losses += [F.cross_entropy(logits, rows + j * n) for j in range(len(z)) if j != i]
-    return torch.stack(losses).mean()
+        pairs = [F.cross_entropy(logits, rows + j * n, reduction="none") for j in views if j != i]
+        return torch.stack(pairs).mean(dim=0)
+
+    each = [by_blocks(partial(losses, i=i), rows + i * n, rows, candidates=len(candidates)) for i in views]
+    return torch.stack(each).mean()
 
 
 class NegativesLoss(Loss):
@@ -166,6 +178,7 @@ def negatives_loss(
     import torch
     import torch.nn.functional as F
 
+    from graphssl.ops.modules.blocks import by_blocks
     from graphssl.ops.modules.distributed import first_row
     from graphssl.ops.modules.precision import full_precision
 
@@ -173,10 +186,11 @@ def negatives_loss(
     if normalize:
         queries, keys = [F.normalize(x, dim=1) for x in queries], [F.normalize(x, dim=1) for x in keys]
     own = torch.arange(len(queries[0]), device=queries[0].device) + first_row(queries[0], keys[0])
-    losses = []
-    for u, q in enumerate(queries):
+
+    def losses(q: Tensor, own: Tensor, u: int) -> Tensor:
         same = (q @ keys[u].T / temperature).scatter(1, own[:, None], float("-inf"))  # b p: itself is no negative
-        for v, k in enumerate(keys):
-            if v != u:
-                losses.append(temperature * torch.logsumexp(torch.cat([same, q @ k.T / temperature], dim=1), dim=1))
-    return torch.stack(losses).mean()
+        other = [torch.cat([same, q @ k.T / temperature], dim=1) for v, k in enumerate(keys) if v != u]
+        return torch.stack([temperature * torch.logsumexp(logits, dim=1) for logits in other]).mean(dim=0)
+
+    each = [by_blocks(partial(losses, u=u), q, own, candidates=2 * len(keys[0])) for u, q in enumerate(queries)]
+    return torch.stack(each).mean()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 from graphssl.ops.contrastive import info_nce, negatives_loss, nt_xent
+from graphssl.ops.modules import blocks
 
 torch.manual_seed(0)
 
@@ -130,3 +132,30 @@ def test_alignment_and_negatives_together_are_nt_xent_times_the_temperature() ->
     alignment = -torch.nn.functional.cosine_similarity(a, b).mean()
     together = alignment + negatives_loss([a, b], [a, b], temperature=0.3)
     same_value_and_gradient(together, 0.3 * nt_xent([a, b], temperature=0.3), a, b)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda a, b: info_nce(a, b, temperature=0.2),
+        lambda a, b: info_nce(a, b, torch.ones(7, 5, dtype=torch.float64), temperature=0.2),
+        lambda a, b: nt_xent([a, b], temperature=0.2),
+        lambda a, b: negatives_loss([a, b], [b, a], temperature=0.2),
+    ],
+    ids=["info_nce", "info_nce with negatives", "nt_xent", "negatives_loss"],
+)
+def test_a_batch_too_large_for_one_block_of_logits_gives_the_same(
+    loss: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = rows(11), rows(11)
+    at_once = loss(a, b)
+    monkeypatch.setattr(blocks, "LOGITS", 70)  # blocks of three to eight rows, the last one shorter
+    same_value_and_gradient(loss(a, b), at_once, a, b)
+
+
+def test_no_more_logits_than_a_block_are_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "LOGITS", 1000)
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
+        nt_xent([rows(200), rows(200)], temperature=0.2)
+    assert max(kept) <= 400 * 5  # the candidates themselves, never 200 × 400 logits
