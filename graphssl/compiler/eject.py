@@ -34,7 +34,7 @@ def eject(graph: Graph) -> str:
 
 
 class _Helpers:
-    """Sources of our functions and classes, each behind those it uses; imports of everything else."""
+    """Sources of our functions, classes and constants, each behind those it uses; imports of everything else."""
 
     def __init__(self) -> None:
         self.sources: list[str] = []
@@ -68,6 +68,9 @@ class _Helpers:
                 found = vars(module)[name]
                 if isinstance(found, ModuleType) or (hasattr(found, "__module__") and callable(found)):
                     self.need(name, found)
+                elif name.isupper() and name not in self.seen:
+                    self.seen.add(name)
+                    self.sources.append(f"{name} = {found!r}")
             elif name == "Tensor":
                 self.imports.add("from torch import Tensor")
         self.sources.append(_without_lines(source, inner).rstrip())
