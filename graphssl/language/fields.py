@@ -190,7 +190,8 @@ def _pieces(tree: Tree, name: str, start: float | None, report: Report) -> list[
         value = number.read(tree, name, report)
         return [] if value is INVALID else [Piece("constant", value, value, None)]
     if not isinstance(tree, Mapping):
-        return refuse(report, "bad-schedule", f"`{name}` expects a schedule, got {shown(tree)}", tree.span) or []
+        refuse(report, "bad-schedule", f"`{name}` expects a schedule, got {shown(tree)}", tree.span)
+        return []
     for entry in tree:
         if entry.key not in (*_SHAPES, "over", "then", "every"):
             help = did_you_mean(entry.key, (*_SHAPES, "over", "then", "every"))
