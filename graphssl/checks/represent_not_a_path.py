@@ -58,7 +58,7 @@ def _way(graph: Graph, ref: Ref) -> tuple[str, ...]:
     steps = []
     while (node := graph.nodes[ref.node]).kind != "source":
         steps.append(f"{graph.module_of(node).name}.{graph.port(ref)}" if node.root else f"{node.op.name} {node.attrs}")
-        if not node.path:
+        if not node.path or node.delayed:  # what it gives was stored before: the way back may lead round in a circle
             break
         ref = node.inputs[node.path[0]][0]
     return tuple(steps)

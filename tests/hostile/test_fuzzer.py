@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -83,16 +84,24 @@ def smallest(text: str, fails: Callable[[str], bool]) -> str:
 def fails(text: str, number: int) -> str:
     """Why a case fails, nothing when it does not."""
     begun = time.thread_time()
+    signal.setitimer(signal.ITIMER_VIRTUAL, 10 * SECONDS)
     try:
         word = tried(text, number)
     except Exception as error:
         return repr(error)[:500]
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     taken = time.thread_time() - begun
     return f"{taken:.1f} s" if taken > SECONDS and word != "built" else ""
 
 
+def no_end(*_: object) -> None:
+    raise TimeoutError("it does not end")
+
+
 @pytest.mark.slow
 def test_mutations_raise_nothing_and_end() -> None:
+    signal.signal(signal.SIGVTALRM, no_end)
     for number in range(CASES):
         text = case(number)
         if why := fails(text, number):
