@@ -161,8 +161,8 @@ class Graph:
         return node
 
 
-def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str], list[str], Flow]:
-    """Names so that every edge points forward (file order where free), and a loop if there is one."""
+def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[str]], Flow]:
+    """Names so that every edge points forward (file order where free), and the loops that stand against it, none connected."""
     flow = Flow({name: {} for name in names}, {name: {} for name in names})
     for a, b in edges:
         if a in flow.after and b in flow.after:
@@ -171,9 +171,7 @@ def order(names: list[str], edges: Iterable[tuple[str, str]]) -> tuple[list[str]
     try:
         return _sorted(flow, rank), [], flow
     except CycleError:
-        loop = _loop(flow)
-        first = loop.index(min(loop, key=rank.__getitem__))
-        return names, loop[first:] + loop[:first], flow
+        return names, sorted(_loops(flow, rank), key=lambda loop: rank[loop[0]]), flow
 
 
 def _sorted(flow: Flow, rank: Mapping[str, int]) -> list[str]:
@@ -192,10 +190,16 @@ def _sorted(flow: Flow, rank: Mapping[str, int]) -> list[str]:
     return found
 
 
-def _loop(flow: Flow) -> list[str]:
+def _loops(flow: Flow, rank: Mapping[str, int]) -> Iterator[list[str]]:
+    """A loop of each set of nodes that can all be reached from each other, from its first node on."""
     import networkx as nx
 
-    return [a for a, _ in nx.find_cycle(nx.DiGraph(flow.after))]
+    graph = nx.DiGraph(flow.after)
+    for nodes in nx.strongly_connected_components(graph):
+        if len(nodes) > 1 or nodes & set(graph[min(nodes)]):
+            loop = [a for a, _ in nx.find_cycle(graph.subgraph(nodes), min(nodes, key=rank.__getitem__))]
+            first = loop.index(min(loop, key=rank.__getitem__))
+            yield loop[first:] + loop[:first]
 
 
 def _reached(next: Mapping[str, Mapping[str, None]], starts: Iterable[str]) -> set[str]:

@@ -173,7 +173,7 @@ def read_schedule(tree: Mapping, name: str, limits: Scheduled, report: Report) -
         )
     for problem in problems:
         report(problem)
-    if problems:
+    if problems or not pieces:  # what a number could not be read from was reported where it stands
         return INVALID
     schedule = Schedule(tuple(pieces), every_epoch=every is not None and plain(every) == "epoch")
     for value in schedule.values():

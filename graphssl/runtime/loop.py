@@ -139,7 +139,8 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
         with chance:
             outputs = self.forward_and_backward(batch, step, reading)
-        finite = torch.isfinite(outputs["loss"]).float()
+        names = {"loss", *(node.name for node in self.graph.losses())}
+        finite = torch.stack([outputs[name] for name in names]).isfinite().all().float()
         if accelerator.scaler is None:  # of fp16 the scaler looks at the gradient, and finds its scale by that
             finite = finite * gradient_is_finite(self.module)
         good = self.agreed(finite)

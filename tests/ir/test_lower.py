@@ -140,7 +140,8 @@ def test_fingerprints_see_every_change_and_no_comment() -> None:
     assert fingerprint(base.checked_graph()) == base.fingerprint
 
 
-def test_order_finds_a_loop() -> None:
+def test_order_finds_every_loop() -> None:
     assert order(["b", "a"], [("a", "b")])[0] == ["a", "b"]
     assert order(["c", "b", "a"], [])[0] == ["c", "b", "a"]
-    assert order(["a", "b"], [("a", "b"), ("b", "a")])[1] == ["a", "b"]
+    assert order(["a", "b"], [("a", "b"), ("b", "a")])[1] == [["a", "b"]]
+    assert order(["c", "a", "b"], [("a", "b"), ("b", "a"), ("b", "c"), ("c", "c")])[1] == [["c"], ["a", "b"]]
