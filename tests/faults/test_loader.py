@@ -17,8 +17,12 @@ from tests.runs import at_step, difference
 Train = Callable[..., int]
 
 
-def kill_a_worker(number: int) -> Callable[[Any], None]:
-    return lambda _: os.kill(multiprocessing.active_children()[0].pid, number)  # type: ignore[arg-type]
+def kill_workers(number: int) -> Callable[[Any], None]:
+    def kill(_: Any) -> None:
+        for child in multiprocessing.active_children():  # also those of an earlier test that are about to end
+            os.kill(child.pid, number)  # type: ignore[arg-type]
+
+    return kill
 
 
 @pytest.mark.parametrize(
@@ -30,7 +34,7 @@ def kill_a_worker(number: int) -> Callable[[Any], None]:
 )
 def test_a_worker_that_dies(number: int, message: str, train: Train, tmp_path: Path) -> None:
     options = {"steps": 12, "keep_checkpoints": 1}
-    with at_step(3, kill_a_worker(number)), pytest.raises(Stopped, match=message) as stopped:
+    with at_step(3, kill_workers(number)), pytest.raises(Stopped, match=message) as stopped:
         train("simclr", tmp_path / "parts", workers=2, **options)
     assert "is saved: continue with the same command and --resume" in str(stopped.value)
     if number == signal.SIGKILL:
