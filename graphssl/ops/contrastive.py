@@ -135,16 +135,17 @@ def nt_xent(z: list[Tensor], *, temperature: float | Tensor, normalize: bool = T
     candidates = F.normalize(candidates, dim=1) if normalize else candidates
     n, device = len(z[0]), candidates.device
     rows = own_rows(n, device) if gathered else torch.arange(n, device=device)  # b: this rank's rows of each view
-    views = range(len(z))
+    anchors = torch.cat([rows + i * n for i in range(len(z))])
 
-    def losses(anchors: Tensor, rows: Tensor, i: int) -> Tensor:
+    def losses(anchors: Tensor) -> Tensor:
         logits = candidates[anchors] @ candidates.T / temperature  # b v·B
         logits = logits.scatter(1, anchors[:, None], float("-inf"))  # an anchor is no candidate of its own
-        pairs = [F.cross_entropy(logits, rows + j * n, reduction="none") for j in views if j != i]
-        return torch.stack(pairs).mean(dim=0)
+        positives = [
+            (anchors + shift) % len(candidates) for shift in range(n, len(candidates), n)
+        ]  # in the other views
+        return torch.stack([F.cross_entropy(logits, each, reduction="none") for each in positives]).mean(dim=0)
 
-    each = [by_blocks(partial(losses, i=i), rows + i * n, rows, candidates=len(candidates)) for i in views]
-    return torch.stack(each).mean()
+    return by_blocks(losses, anchors, candidates=len(candidates)).mean()
 
 
 class NegativesLoss(Loss):
