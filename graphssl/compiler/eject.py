@@ -47,6 +47,8 @@ class _Helpers:
         self.seen.add(name)
         if isinstance(thing, ModuleType):
             self.imports.add(_import(name, thing))
+        elif isinstance(thing, int | float | str):
+            self.sources.append(f"{name} = {thing!r}")
         elif not getattr(thing, "__module__", "").startswith("graphssl."):
             self.imports.add(f"from {_public(thing)} import {thing.__name__}")
         else:
@@ -66,11 +68,9 @@ class _Helpers:
         for name in sorted(names):
             if name in vars(module) and vars(module)[name] is not thing:
                 found = vars(module)[name]
-                if isinstance(found, ModuleType) or (hasattr(found, "__module__") and callable(found)):
+                called = hasattr(found, "__module__") and callable(found)
+                if isinstance(found, ModuleType) or called or name.isupper():
                     self.need(name, found)
-                elif name.isupper() and name not in self.seen:
-                    self.seen.add(name)
-                    self.sources.append(f"{name} = {found!r}")
             elif name == "Tensor":
                 self.imports.add("from torch import Tensor")
         self.sources.append(_without_lines(source, inner).rstrip())

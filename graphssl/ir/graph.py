@@ -196,7 +196,7 @@ def _loops(flow: Flow, rank: Mapping[str, int]) -> Iterator[list[str]]:
 
     graph = nx.DiGraph(flow.after)
     for nodes in nx.strongly_connected_components(graph):
-        if len(nodes) > 1 or nodes & set(graph[min(nodes)]):
+        if len(nodes) > 1 or any(graph.has_edge(name, name) for name in nodes):
             loop = [a for a, _ in nx.find_cycle(graph.subgraph(nodes), min(nodes, key=rank.__getitem__))]
             first = loop.index(min(loop, key=rank.__getitem__))
             yield loop[first:] + loop[:first]

@@ -247,13 +247,11 @@ class _Lowering:
             for port, refs in draft.inputs.items()
             for ref in refs
         ]
-        _, loops, flow = order(list(self.drafts), [(a, b) for a, b, delayed in wires if not delayed])
+        names, loops, flow = order(list(self.drafts), [(a, b) for a, b, delayed in wires if not delayed])
         for loop in loops:
             self.loop(loop)
-        names, late, _ = order(list(self.drafts), [(a, b) for a, b, _ in wires])
-        if late and not loops:
-            names = order(list(self.drafts), [(a, b) for a, b, delayed in wires if not delayed])[0]
-        return names, flow
+        stored_first, late, _ = order(list(self.drafts), [(a, b) for a, b, _ in wires])
+        return names if late else stored_first, flow
 
     def loop(self, loop: list[str]) -> None:
         first = self.drafts[loop[0]]

@@ -30,10 +30,8 @@ def look(graph: Graph, history: History) -> Iterator[Finding]:
 
 def _one_prototype(graph: Graph, history: History) -> Iterator[Finding]:
     for node in graph:
-        found, share = (
-            history.fallen(node.name, "prototypes", FEW, FALLEN),
-            history.newest_of(node.name, "entropy_share"),
-        )
+        found = history.fallen(node.name, "prototypes", FEW, FALLEN)
+        share = history.newest_of(node.name, "entropy_share")
         if not found or not share:
             continue
         now, highest = found
