@@ -68,6 +68,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.skips = Skips(self.options.max_skipped)
         self.undo = Undo(self.module)
+        self.losses = [node.name for node in self.graph.losses()]
         self.asked = 0  # the signal that asked the run to stop
         self.saved = 0  # the step of the newest checkpoint
         self.eval_steps = self._every(self.options.eval_every)
@@ -139,8 +140,7 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
         with chance:
             outputs = self.forward_and_backward(batch, step, reading)
-        names = {"loss", *(node.name for node in self.graph.losses())}
-        finite = torch.stack([outputs[name] for name in names]).isfinite().all().float()
+        finite = torch.stack([outputs[name] for name in ("loss", *self.losses)]).isfinite().all().float()
         if accelerator.scaler is None:  # of fp16 the scaler looks at the gradient, and finds its scale by that
             finite = finite * gradient_is_finite(self.module)
         good = self.agreed(finite)
@@ -242,7 +242,7 @@ class Loop:
             self.folder.log({**record, **({"diagnosis": [noted(finding) for finding in findings]} if findings else {})})
             for finding in findings:
                 report.say(finding.to_text())
-        shown = {name: value for name, value in values.items() if name in {n.name for n in self.graph.losses()}}
+        shown = {name: value for name, value in values.items() if name in self.losses}
         monitors = {name: values[name] for name, _ in self.graph.monitors}
         report.step(done, {**shown, **monitors}, rate)
 

@@ -94,6 +94,21 @@ def test_a_skipped_step_leaves_everything_as_it_was(
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["skipped_steps"] == 1
 
 
+def test_every_loss_must_be_finite_also_beside_one_that_is_called_loss(train: Train, tmp_path: Path) -> None:
+    def spoil_once(loop: Loop) -> None:
+        whole = loop.forward_and_backward
+
+        def spoiled(*step: Any) -> dict[str, Tensor]:
+            loop.forward_and_backward = whole  # type: ignore[method-assign]
+            return {**whole(*step), "probe": torch.tensor(INF)}
+
+        loop.forward_and_backward = spoiled  # type: ignore[method-assign]
+
+    with at_step(3, spoil_once):
+        assert train("simclr", tmp_path / "run", steps=4) == 0
+    assert [record.get("skipped", 0) for record in RunFolder(tmp_path / "run").metrics()] == [0, 0, 1, 1]
+
+
 def test_ten_in_a_row_are_the_most_and_the_data_may_be_at_fault(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
