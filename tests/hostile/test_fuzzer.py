@@ -13,7 +13,8 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,27 +82,36 @@ def smallest(text: str, fails: Callable[[str], bool]) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def ending(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError within what takes more CPU time."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError("it does not end")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def fails(text: str, number: int) -> str:
     """Why a case fails, nothing when it does not."""
     begun = time.thread_time()
-    signal.setitimer(signal.ITIMER_VIRTUAL, 10 * SECONDS)
     try:
-        word = tried(text, number)
+        with ending(10 * SECONDS):
+            word = tried(text, number)
     except Exception as error:
         return repr(error)[:500]
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     taken = time.thread_time() - begun
     return f"{taken:.1f} s" if taken > SECONDS and word != "built" else ""
 
 
-def no_end(*_: object) -> None:
-    raise TimeoutError("it does not end")
-
-
 @pytest.mark.slow
 def test_mutations_raise_nothing_and_end() -> None:
-    signal.signal(signal.SIGVTALRM, no_end)
     for number in range(CASES):
         text = case(number)
         if why := fails(text, number):
