@@ -33,6 +33,7 @@ from graphssl.language.diagnostics import Finding, did_you_mean
 from graphssl.language.resolve import resolve
 from graphssl.language.runs import read_origin
 from graphssl.language.tree import at
+from graphssl.ops.modules.lists import as_list
 from graphssl.runtime.weights import misfit
 
 SAMPLES = 4
@@ -124,8 +125,7 @@ class _Step:
     out: StepOutput
 
     def shapes(self, node: Node, port: str) -> list[tuple[int, ...]]:
-        value = self.out.values[str(node.output(port))]
-        return [tuple(x.shape) for x in (value if isinstance(value, list) else [value])]
+        return [tuple(x.shape) for x in as_list(self.out.values[str(node.output(port))])]
 
 
 @contextmanager

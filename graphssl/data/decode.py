@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from graphssl.data.errors import BadImage
+from graphssl.language.diagnostics import first_line
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 MAX_PIXELS = 100_000_000
@@ -42,7 +43,7 @@ def decode(data: bytes, path: str) -> Tensor:
         except UnidentifiedImageError:
             raise BadImage(path, "is not an image in a known format") from None
         except Exception as error:  # Pillow raises most kinds there are for damaged files, depending on the format
-            raise BadImage(path, f"cannot be decoded: {_first_line(error)}") from None
+            raise BadImage(path, f"cannot be decoded: {first_line(error)}") from None
 
 
 def _pixels(image: Image.Image, data: bytes, path: str) -> Tensor:
@@ -72,7 +73,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     top = 65535.0 if values.max(initial=0) > 255 else 255.0
     return Image.fromarray((values * (255.0 / top)).round().clip(0, 255).astype(np.uint8))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -72,6 +72,11 @@ def on_one_line(text: str) -> str:
     )
 
 
+def first_line(error: Exception) -> str:
+    """The message of an error, on one line."""
+    return ((getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__])[0][:300]
+
+
 SEVERITIES = ("error", "warning", "advice")
 
 

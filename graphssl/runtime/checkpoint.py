@@ -15,10 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from graphssl.language.diagnostics import first_line
 from graphssl.runtime import moments
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import checkpoints_in, sync, unfinished
-from graphssl.runtime.untrusted import FACTS_SCHEMA, first_line, read_json, read_tensors
+from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
 
 
 def save(

@@ -23,6 +23,7 @@ from graphssl.compiler.build import own_module
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph
 from graphssl.ir.parts import parts_of
+from graphssl.ops.modules.lists import as_list
 
 Views = dict[str, Any]
 
@@ -78,7 +79,7 @@ class ExactAccumulation:
     ) -> tuple[StepOutput, dict[str, list[Sequence[Tensor | None]]]]:
         """The loss of the whole batch, and its gradient at `learning`: by name, value of a list, and part."""
         whole = {
-            name: [torch.cat(rows) for rows in zip(*map(_listed, found), strict=True)]
+            name: [torch.cat(rows) for rows in zip(*map(as_list, found), strict=True)]
             for name, found in encoded.items()
         }
         for name in self.learning:
@@ -92,7 +93,7 @@ class ExactAccumulation:
         self.accelerator.backward(out.loss)
         gradients: dict[str, list[Sequence[Tensor | None]]] = {}
         for name in self.learning:
-            rows = [len(_listed(part)[0]) for part in encoded[name]]
+            rows = [len(as_list(part)[0]) for part in encoded[name]]
             gradients[name] = [v.grad.split(rows) if v.grad is not None else [None] * len(rows) for v in whole[name]]
         return out, gradients
 
@@ -104,7 +105,7 @@ class ExactAccumulation:
         pairs = [
             (value, gradient)
             for name, found in gradients.items()
-            for value, gradient in zip(_listed(again[name]), found, strict=True)
+            for value, gradient in zip(as_list(again[name]), found, strict=True)
             if gradient is not None and value.requires_grad
         ]
         if pairs:
@@ -164,7 +165,3 @@ def _copies(buffers: list[Tensor]) -> list[Tensor]:
 def _put(buffers: list[Tensor], values: list[Tensor]) -> None:
     for buffer, value in zip(buffers, values, strict=True):
         buffer.copy_(value)
-
-
-def _listed(value: Any) -> list[Tensor]:
-    return value if isinstance(value, list) else [value]

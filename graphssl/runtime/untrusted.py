@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from graphssl.language.diagnostics import first_line
 from graphssl.plainfile import open_plain
 from graphssl.runtime.errors import RunError
 
@@ -58,8 +59,3 @@ def read_json(file: Path, schema: dict[str, Any]) -> dict[str, Any]:
         place = ".".join(map(str, wrong.absolute_path)) or "it"
         raise RunError(f"`{file}` is damaged: `{place}` is not what a run writes there")
     return found
-
-
-def first_line(error: Exception) -> str:
-    """The message of an error, on one line."""
-    return ((getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__])[0][:300]

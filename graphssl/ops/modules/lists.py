@@ -10,6 +10,11 @@ import torch
 from torch import Tensor
 
 
+def as_list(value: Any) -> list[Any]:
+    """A list of views as it is, one value as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
 def average(outputs: Sequence[Any]) -> Any:
     """One named tuple with the mean of each field."""
     return type(outputs[0])(*(torch.stack(list(values)).mean() for values in zip(*outputs, strict=True)))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphssl.ops.modules.distributed import gather
+from graphssl.ops.modules.lists import as_list
 
 
 class Queue(nn.Module):
@@ -31,7 +32,7 @@ class Queue(nn.Module):
         return self.rows
 
     def stage(self, rows: Tensor | list[Tensor]) -> None:
-        views = rows if isinstance(rows, list) else [rows]
+        views = as_list(rows)
         self.staged += [view.detach() for view in views]
         self.views = len(views)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.schedule import Curve
 from graphssl.language.spec import Ref
+from graphssl.ops.modules.lists import as_list
 
 Inputs = Mapping[str, Any]  # by port: a tensor, or a list of them
 
@@ -68,7 +69,7 @@ class Judge:
         """The loss where the undecided input is zero. Where only numbers of rows matter, worked out once, beside the device."""
         if not self.only_shapes:
             return self._loss([{**t, self.undecided: torch.zeros_like(t[self.undecided])} for t in calls], keywords)
-        rows = tuple(len(x) for call in calls for value in call.values() for x in _list(value))
+        rows = tuple(len(x) for call in calls for value in call.values() for x in as_list(value))
         if rows not in self.known:
             narrow = [{p: _map(lambda x: torch.zeros(len(x), 1), value) for p, value in call.items()} for call in calls]
             self.known[rows] = float(self._loss(narrow, keywords))
@@ -77,10 +78,6 @@ class Judge:
     def _keywords(self, step: int) -> dict[str, Any]:
         found = self.node.op.call_arguments(self.node.attrs, self.node.given)
         return {key: self.curves[key](step) if key in self.curves else value for key, value in found.items()}
-
-
-def _list(value: Any) -> list[Tensor]:
-    return value if isinstance(value, list) else [value]
 
 
 def _map(function: Any, value: Any) -> Any:

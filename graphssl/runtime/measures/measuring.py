@@ -16,6 +16,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge
 from graphssl.language.schedule import Schedule
 from graphssl.ops.modules.distributed import Alone, world
+from graphssl.ops.modules.lists import as_list
 from graphssl.runtime.measures.formulas import (
     alignment,
     change,
@@ -151,7 +152,7 @@ class Reading:
 
     def _values(self, name: str, place: Place, value: Any) -> None:
         """What the vectors of a node say: of the first view, and how near the second is."""
-        views = value if isinstance(value, list) else [value]
+        views = as_list(value)
         rows = vectors(views[0])
         self.grams[name] = gram(rows)
         self._add(name, {"std": spread(rows)})
@@ -239,7 +240,7 @@ def _arrived(edge: Edge, keys: list[str], values: Mapping[str, Any]) -> Any:
     """What arrives at an input: one value, or the list that several references make."""
     if not edge.listed:
         return values[keys[0]]
-    return [x for key in keys for x in (values[key] if isinstance(values[key], list) else [values[key]])]
+    return [x for key in keys for x in as_list(values[key])]
 
 
 def _compares_features(node: Node) -> bool:
