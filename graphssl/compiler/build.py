@@ -38,6 +38,7 @@ def _located(program: Program, graph: Graph) -> Any:
 
     class Located(generated):  # type: ignore[misc, valid-type]
         source = program.source
+        node_of_line = program.nodes
 
     for name in ("__call__", "commit", "encode", "conclude"):
         if hasattr(generated, name):

@@ -16,14 +16,22 @@ from graphssl.runtime.folder import RunFolder
 def told(folder: RunFolder) -> Iterator[None]:
     """Raise what goes wrong within as Stopped; what is a bug of ours stays as it is."""
     try:
-        yield
+        with memory_lasts():
+            yield
     except (RunError, DataError) as error:
         raise Stopped(f"{error}; {kept(folder)}") from None
+
+
+@contextmanager
+def memory_lasts() -> Iterator[None]:
+    """Say what to do when memory runs out within."""
+    try:
+        yield
     except torch.OutOfMemoryError:
         advice = "use a smaller train.batch_size or more micro-batches (train.accumulate)"
-        raise Stopped(f"the device is out of memory: {advice}; {kept(folder)}") from None
+        raise RunError(f"the device is out of memory: {advice}") from None
     except MemoryError:
-        raise Stopped(f"out of memory: use a smaller --cache-gb or fewer --workers; {kept(folder)}") from None
+        raise RunError("out of memory: use a smaller --cache-gb or fewer --workers") from None
 
 
 def kept(folder: RunFolder) -> str:

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accelerate import Accelerator
 from torch import nn
 
-from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Node
-from graphssl.language.train import Train
 from graphssl.pipeline import Method
 from graphssl.runtime.precision import precision_on
 
 if TYPE_CHECKING:
-    from graphssl.runtime.options import Options
+    from graphssl.runtime.loop import Loop
 
 
-def header(
-    method: Method,
-    module: nn.Module,
-    source: ImageSource,
-    recipe: Train,
-    options: Options,
-    accelerator: Accelerator,
-    steps: int,
-    per_epoch: int,
-    first: int,
-) -> str:
-    graph = method.checked_graph()
+def header(method: Method, loop: Loop, first: int) -> str:
+    graph, module, source = loop.graph, loop.module, loop.source
+    recipe, options, accelerator = loop.recipe, loop.options, loop.accelerator
+    per_epoch = loop.sampler.steps_per_epoch
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     total = sum(p.numel() for p in module.parameters())
     classes = f", {len(source.classes)} classes" if source.classes else ", no labels"
@@ -43,7 +32,7 @@ def header(
             if node.op.name == "encoder"
         ),
         f"  weights   {trained / 1e6:.2f} M trained of {total / 1e6:.2f} M",
-        f"  steps     {steps} of {recipe.batch_size} images, {steps / per_epoch:.4g} epochs"
+        f"  steps     {loop.steps} of {recipe.batch_size} images, {loop.steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
         f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}",

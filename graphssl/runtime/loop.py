@@ -91,15 +91,9 @@ class Loop:
         report.begin()
         begun, since = time.perf_counter(), first
         for step in range(first, self.steps):
-            batch = self.next(batches, step)
-            for told in self.bad.note(batch.bad, len(self.source), self.options.max_bad):
-                report.say(told)
-            lr = self.optimizers.schedule(step)
             done = step + 1
             reading = self.measuring.reading(done)
-            outputs = self.step(step, batch, reading)
-            if news := self.skips.news():
-                report.say(news)
+            outputs, lr = self.advance(batches, step, report, reading)
             due = done % self.options.log_every == 0 or self.measuring.due(done)
             if due or done in (1, self.steps):
                 now = time.perf_counter()
@@ -119,6 +113,19 @@ class Loop:
                 return exit_code(self.asked)
         self.finish(report)
         return 0
+
+    def advance(
+        self, batches: Iterator[Batch], step: int, report: Report, reading: Reading | None = None
+    ) -> tuple[dict[str, Tensor], float]:
+        """Take the batch of a step and do the step; its losses and monitors, and its learning rate."""
+        batch = self.next(batches, step)
+        for told in self.bad.note(batch.bad, len(self.source), self.options.max_bad):
+            report.say(told)
+        lr = self.optimizers.schedule(step)
+        outputs = self.step(step, batch, reading)
+        if news := self.skips.news():
+            report.say(news)
+        return outputs, lr
 
     def next(self, batches: Iterator[Batch], done: int) -> Batch:
         """The next batch. Where there is none, what was learned in `done` steps is saved first."""

@@ -23,7 +23,7 @@ class Stopwatch:
         self.depth = dict.fromkeys(modules, 0)
         self.begun: dict[str, Any] = {}
         self.handles: list[Any] = []
-        self.now: Callable[[], Any] | None = {"cpu": time.perf_counter, "cuda": _event}.get(device.type)
+        self.now = clock(device)
 
     def __enter__(self) -> Stopwatch:
         if self.now:
@@ -60,8 +60,13 @@ class Stopwatch:
         """Each module's share of the forward's time, between 0 and 1; waits for the device."""
         if not self.now:
             return {}
-        whole = _between(self.start, self.end)
-        return {name: sum(_between(*mark) for mark in marks) / whole for name, marks in self.marks.items() if whole > 0}
+        whole = between(self.start, self.end)
+        return {name: sum(between(*mark) for mark in marks) / whole for name, marks in self.marks.items() if whole > 0}
+
+
+def clock(device: torch.device) -> Callable[[], Any] | None:
+    """What marks a moment of the device's work, without waiting for it; nothing where there is no such clock."""
+    return {"cpu": time.perf_counter, "cuda": _event}.get(device.type)
 
 
 def _event() -> Any:
@@ -70,8 +75,9 @@ def _event() -> Any:
     return event
 
 
-def _between(start: Any, end: Any) -> float:
+def between(start: Any, end: Any) -> float:
+    """Seconds between two moments that `clock` marked; waits for the second."""
     if isinstance(start, float):
         return float(end - start)
     end.synchronize()
-    return float(start.elapsed_time(end))
+    return float(start.elapsed_time(end)) / 1000

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 
 from graphssl.checks import bn_group_does_not_divide
 from graphssl.data.errors import NoSplit
-from graphssl.data.loader import train_loader
+from graphssl.data.loader import Batch, train_loader
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.sources import ImageSource, cached, open_data
 from graphssl.data.subset import balanced_share
@@ -49,12 +51,29 @@ def train(method: Method, options: Options) -> int:
     folder = RunFolder(options.out)
     main = accelerator.is_main_process
     with Peers(accelerator.process_index, accelerator.num_processes), folder.claimed() if main else nullcontext():
-        return _train(method, graph, graph.train, options, accelerator, folder)
+        ready = prepare(method, graph, graph.train, options, accelerator, folder)
+        if main:
+            print(header(method, ready.loop, ready.first), file=sys.stderr)
+        if options.log_with:
+            accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})
+        with told(folder), Report(ready.first, ready.loop.steps, active=main) as report, stopping() as ready.loop.stop:
+            code = ready.loop.run(ready.batches, ready.first, report)
+        accelerator.end_training()
+    return code
 
 
-def _train(
+class Ready(NamedTuple):
+    """A run that can begin: its loop, the first step to do, and the batches from there on."""
+
+    loop: Loop
+    first: int
+    batches: Iterator[Batch]
+
+
+def prepare(
     method: Method, graph: Graph, recipe: Train, options: Options, accelerator: Accelerator, folder: RunFolder
-) -> int:
+) -> Ready:
+    """Open the data, build the module and its optimizers, and begin the run folder or go on from it."""
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
     source = cached(images, int(options.cache_gb * 2**30))
     ranks = accelerator.num_processes
@@ -99,21 +118,13 @@ def _train(
     )
     reads = accelerator.is_main_process or accelerator.is_fsdp2  # split weights are measured by all together
     measuring = Measuring(graph, module, steps, per_epoch, options.measure_every, main=reads)
-    if accelerator.is_main_process:
-        print(header(method, module, source, recipe, options, accelerator, steps, per_epoch, first), file=sys.stderr)
     loop = Loop(
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
         measuring, steps, exact=ExactAccumulation(graph, module, accelerator) if recipe.micro_batch else None,
     )  # fmt: skip
     if start.facts:
         remember(loop.memory, start.facts["memory"])
-    if options.log_with:
-        accelerator.init_trackers(f"graphssl-{graph.name}", config={"data": options.data, "out": options.out})
-    batches = train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers)
-    with told(folder), Report(first, steps, active=accelerator.is_main_process) as report, stopping() as loop.stop:
-        code = loop.run(iter(batches), first, report)
-    accelerator.end_training()
-    return code
+    return Ready(loop, first, train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers))
 
 
 def _test_split(options: Options, recipe: Train) -> ImageSource | None:
