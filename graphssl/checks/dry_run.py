@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,12 @@ import timm
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook, register_module_module_registration_hook
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from graphssl.checks.flow import head, is_teacher, place
 from graphssl.checks.not_in_run import begun
 from graphssl.checks.recipe import recipe_findings
 from graphssl.compiler.build import GENERATED, build, own_module
-from graphssl.compiler.emit import emit
+from graphssl.compiler.flops import Flops
 from graphssl.compiler.output import StepOutput
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.types import Edge, Value
@@ -79,24 +77,18 @@ def on_meta(graph: Graph) -> nn.Module:
 
 def _flops(graph: Graph, module: nn.Module) -> dict[str, int]:
     """Floating-point operations of one forward per image, by the node whose line of the program they belong to."""
-    lines = emit(graph).nodes
+    lines: Mapping[int, str] = module.node_of_line  # type: ignore[assignment]
     file = f"<graphssl {graph.name}>"
-    counts = dict.fromkeys(graph.nodes, 0)
 
-    class PerNode(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            out = func(*args, **(kwargs or {}))
-            if func._overloadpacket in flop_registry:
-                frame = sys._getframe()
-                while frame is not None and frame.f_code.co_filename != file:
-                    frame = frame.f_back  # type: ignore[assignment]
-                if frame is not None and (name := lines.get(frame.f_lineno)):
-                    counts[name] += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
-            return out
+    def node() -> str:
+        frame = sys._getframe()
+        while frame is not None and frame.f_code.co_filename != file:
+            frame = frame.f_back  # type: ignore[assignment]
+        return lines.get(frame.f_lineno, "") if frame is not None else ""
 
-    with torch.no_grad(), PerNode():
+    with torch.no_grad(), Flops(node) as flops:
         module(_views(graph), step=0)
-    return {name: count // SAMPLES for name, count in counts.items()}
+    return {name: flops.counts[name] // SAMPLES for name in graph.nodes}
 
 
 def _measured(node: Node, step: _Step) -> dict[str, Any]:

@@ -213,6 +213,23 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
 
     command = add(
+        "bench",
+        "bench:bench",
+        "say where the time and the memory of a training step go, node by node, and what limits it",
+        "graphssl bench byol@cifar10 --data CIFAR10 -o byol.svg",
+    )
+    _method(command)
+    command.add_argument("--data", metavar="DATA", required=True, help=DATA)
+    command.add_argument("--steps", type=int, default=20, metavar="N", help="steps that are timed; default: 20")
+    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
+    command.add_argument("--workers", type=int, metavar="N", help="loader processes; default: as `train`")
+    command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+    command.add_argument(
+        "-o", "--out", metavar="FILE", help="draw the graph in the colours of its time: FILE.html, .svg, .png, …"
+    )
+    command.add_argument("--format", choices=["text", "json"], default="text")
+
+    command = add(
         "watch",
         "watch:watch",
         "follow a run in the browser: curves, and the graph in the colours of what it measures",

@@ -5,22 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from graphssl.language.diagnostics import GraphError, has_errors, render_text
-from graphssl.pipeline import load
+from graphssl.pipeline import Method, load
 
 
 def train(arguments: argparse.Namespace) -> int:
     """Check first, without torch; then train."""
-    overrides = [*arguments.set]
-    if arguments.epochs is not None:
-        overrides.append(f"train.epochs={arguments.epochs:g}")
-    method = load(arguments.method, overrides, plugins=arguments.plugin)
-    method.checked_graph()  # errors that need no torch are told before it is imported
-    if has_errors(method.findings):
-        raise GraphError(method.findings)
-    if warnings := [finding for finding in method.findings if finding.severity == "warning"]:
-        print(render_text(warnings), file=sys.stderr)
+    epochs = [f"train.epochs={arguments.epochs:g}"] if arguments.epochs is not None else []
+    method = checked(arguments.method, [*arguments.set, *epochs], arguments.plugin)
     from graphssl.runtime.options import Options
     from graphssl.runtime.train import train as run
 
@@ -45,6 +39,17 @@ def train(arguments: argparse.Namespace) -> int:
         log_with=arguments.log_with,
     )
     return run(method, options)
+
+
+def checked(reference: str, overrides: Sequence[str], plugins: Sequence[str]) -> Method:
+    """A method without errors; its warnings are told."""
+    method = load(reference, overrides, plugins=plugins)
+    method.checked_graph()  # errors that need no torch are told before it is imported
+    if has_errors(method.findings):
+        raise GraphError(method.findings)
+    if warnings := [finding for finding in method.findings if finding.severity == "warning"]:
+        print(render_text(warnings), file=sys.stderr)
+    return method
 
 
 def evaluate(arguments: argparse.Namespace) -> int:

@@ -27,18 +27,18 @@ def method_table(method: Method) -> None:
         shapes = "; ".join(_shapes(shapes) for shapes in own["outputs"].values())
         takes = ", ".join(own["takes"])
         count = f"{own['parameters']:,}" if own["parameters"] else ""
-        size, flops = _bytes(own["state_bytes"]), _count(own["flops_per_image"])
+        size, flops = in_bytes(own["state_bytes"]), in_thousands(own["flops_per_image"])
         rows.append((node.name, _op(node), takes, shapes, count, own["weights"], size, flops))
     columns = ("node", "op", "takes", "gives", "parameters>", "weights", "state>", "FLOPs>")
-    console.print(_table(graph.title, columns, rows))
+    console.print(table(graph.title, columns, rows))
     total = facts["total"]
     copies = "".join(
         f", {total[kind]:,} {word}" for kind, word in (("ema", "in slow copies"), ("frozen", "frozen")) if total[kind]
     )
     console.print(f"\ntrained  {total['trained']:,} parameters{copies}; evaluation takes `{graph.represent}`")
     console.print(
-        f"state    {_bytes(total['state_bytes']) or 'none'} beside them; "
-        f"{_count(total['flops_per_image']) or 'no'} FLOPs an image, forward, all views"
+        f"state    {in_bytes(total['state_bytes']) or 'none'} beside them; "
+        f"{in_thousands(total['flops_per_image']) or 'no'} FLOPs an image, forward, all views"
     )
     if graph.train:
         train = graph.train
@@ -52,14 +52,14 @@ def method_table(method: Method) -> None:
              f"{g['weight_decay']:g}", f"{g['lr_scale']:g}")
             for g in facts["groups"]
         ]  # fmt: skip
-        console.print(_table("", ("group", "tensors>", "parameters>", "nodes", "named", "decay>", "lr ×>"), groups))
+        console.print(table("", ("group", "tensors>", "parameters>", "nodes", "named", "decay>", "lr ×>"), groups))
     schedules = [(name, *(f"{value:.4g}" for value in values)) for name, values in facts["schedules"].items()]
     if schedules:
         console.print()
-        console.print(_table("", ("schedule", "start>", "10 %>", "end>"), schedules))
+        console.print(table("", ("schedule", "start>", "10 %>", "end>"), schedules))
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A plain table; columns that end in `>` are set right, columns without a value left out."""
     table = Table(
         title=escape(title) or None,
@@ -103,11 +103,13 @@ _BYTES: Mapping[str, int] = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "B": 1}
 _COUNTS: Mapping[str, int] = {"T": 10**12, "G": 10**9, "M": 10**6, "k": 10**3}
 
 
-def _bytes(size: int) -> str:
+def in_bytes(size: int) -> str:
+    """`1.5 MiB`; nothing for 0."""
     unit = next((unit for unit, scale in _BYTES.items() if size >= scale), None)
     return f"{size / _BYTES[unit]:.3g} {unit}" if unit else ""
 
 
-def _count(number: int) -> str:
+def in_thousands(number: int) -> str:
+    """`2.5 G`; nothing for 0."""
     unit = next((unit for unit, scale in _COUNTS.items() if number >= scale), None)
     return f"{number / _COUNTS[unit]:.3g} {unit}" if unit else str(number or "")

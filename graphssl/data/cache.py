@@ -32,6 +32,11 @@ def cached(source: ImageSource, limit_bytes: int) -> ImageSource:
     return source
 
 
+def is_cached(source: ImageSource) -> bool:
+    """Whether the images of a source are kept in memory."""
+    return isinstance(source, _Cached)
+
+
 class _Cached:
     """A source whose images of one shape are kept in memory."""
 

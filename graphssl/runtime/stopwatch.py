@@ -69,6 +69,16 @@ def clock(device: torch.device) -> Callable[[], Any] | None:
     return {"cpu": time.perf_counter, "cuda": _event}.get(device.type)
 
 
+def device_clock(device: torch.device) -> Callable[[], Any]:
+    """The same for every device: where there is no clock, the work is waited for at each moment."""
+    return clock(device) or _after_waiting
+
+
+def _after_waiting() -> float:
+    torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
 def _event() -> Any:
     event = torch.cuda.Event(enable_timing=True)
     event.record()

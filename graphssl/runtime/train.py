@@ -45,13 +45,12 @@ from graphssl.runtime.weights import start_from_runs
 def train(method: Method, options: Options) -> int:
     """Train a method on data into a run folder; the exit code. Raises RunError for what a person can mend."""
     graph = method.checked_graph()
-    if graph.train is None:
-        raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
-    accelerator = accelerator_for(graph.train, options)
+    recipe = recipe_of(graph)
+    accelerator = accelerator_for(recipe, options)
     folder = RunFolder(options.out)
     main = accelerator.is_main_process
     with Peers(accelerator.process_index, accelerator.num_processes), folder.claimed() if main else nullcontext():
-        ready = prepare(method, graph, graph.train, options, accelerator, folder)
+        ready = prepare(method, graph, recipe, options, accelerator, folder)
         if main:
             print(header(method, ready.loop, ready.first), file=sys.stderr)
         if options.log_with:
@@ -60,6 +59,13 @@ def train(method: Method, options: Options) -> int:
             code = ready.loop.run(ready.batches, ready.first, report)
         accelerator.end_training()
     return code
+
+
+def recipe_of(graph: Graph) -> Train:
+    """How a method is trained; refuses one that does not say."""
+    if graph.train is None:
+        raise RunError(f"`{graph.name}` has no `train:`, so there is nothing to train")
+    return graph.train
 
 
 class Ready(NamedTuple):

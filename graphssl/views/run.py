@@ -63,6 +63,11 @@ _KNOWN: tuple[tuple[str, str, str, str, float, float | None, str, str], ...] = (
     ("momentum", "momentum", "", "how much of the old value a copy keeps, by its schedule", 0, 1, "", "linear"),
     ("temperature", "temperature", "", "by its schedule", 0, None, "", "linear"),
     ("weight", "weight of the loss", "", "by its schedule", 0, None, "", "linear"),
+    ("step_time", "share of the step's time", "", "time in a node, forward, backward and update / time of a training step", 0, None, "",
+     "linear"),
+    ("peak_share", "share of a matrix product's speed", "", "FLOPs of a node in its own time / what a matrix product reaches", 0, None,
+     "high", "linear"),
+    ("memory", "memory held", "MiB", "weights, gradients, moments, and values kept for the backward", 0, None, "", "linear"),
     ("time", "share of forward time", "", "time in a module / time of the forward of all", 0, None, "", "linear"),
 )  # fmt: skip
 KNOWN = tuple(Quantity(*row) for row in _KNOWN)
