@@ -17,6 +17,9 @@ from graphssl.views import PAGE, draw, renderer
 from graphssl.views.measures import Measures
 from graphssl.views.run import gathered
 
+WIDE = 120
+"""Characters of a line where no terminal says how many there are."""
+
 
 def bench(arguments: argparse.Namespace) -> int:
     """Run some steps of the training and say what they cost."""
@@ -73,14 +76,16 @@ def _measures(profile: Profile) -> Measures:
 def _print(profile: Profile) -> None:
     """The table of nodes, the few numbers of the whole step, and what limits it."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
     rows = [
         (name, node.op, *map(_share, (node.share, node.forward, node.backward, node.update)), in_bytes(node.kept_bytes),
          in_bytes(node.own_bytes), in_thousands(node.flops), _share(profile.peak_share_of(name)))
         for name, node in profile.nodes.items()
         if node.share >= 0.0005 or node.bytes
     ]  # fmt: skip
-    others = {"waiting for images": profile.data, "optimizer": profile.optimizer, "the rest": profile.rest}
-    rows += [("", word, _share(share), *[""] * 7) for word, share in others.items()]
+    others = {"(data)": profile.data, "(optimizer)": profile.optimizer, "(rest)": profile.rest}
+    rows += [(word, "", _share(share), *[""] * 7) for word, share in others.items()]
     columns = ("node", "", "time>", "forward>", "backward>", "update>", "kept>", "own>", "FLOPs>", "of peak>")
     console.print(table("", columns, rows))
     p = profile

@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from graphssl.runtime import exact, loop
+from graphssl.runtime import exact, loop, optim
 from graphssl.runtime.bench.profile import OPTIMIZER, REST, Part
 
-NOBODY = Part("", REST)
+NOBODY, CHANGING = Part("", REST), Part("", OPTIMIZER)
 
 
 class Turns:
@@ -38,7 +38,7 @@ class Turns:
             hook
             for optimizer in self.optimizers
             for hook in (
-                optimizer.register_step_pre_hook(lambda *_: self.turn(Part("", OPTIMIZER))),
+                optimizer.register_step_pre_hook(lambda *_: self.turn(CHANGING)),
                 optimizer.register_step_post_hook(lambda *_: self.turn(NOBODY)),
             )
         ]
@@ -59,6 +59,8 @@ class Turns:
     def _called(self, frame: FrameType, event: str, _: Any) -> Any:
         """Follow lines of the program and of the loop, and of no other function."""
         code = frame.f_code
+        if code.co_filename == optim.__file__:  # clipping
+            self.turn(CHANGING)
         if code.co_filename == self.program and not code.co_name.startswith("<"):  # no comprehension
             return self._program
         return self._loop if code.co_filename in self.loop else None
