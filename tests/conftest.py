@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +60,18 @@ def toy_views(method: Any, batch: int = 8, seed: int = 0, dtype: Any = None) -> 
                 made.append(torch.randn(shape, generator=generator).to(dtype or torch.float32))
         views[node.name] = made if values.listed else made[0]
     return views
+
+
+@pytest.fixture(scope="module")
+def short_bench() -> Iterator[None]:
+    """`graphssl bench` takes few steps, and compares with small matrices."""
+    from graphssl.runtime.bench import machine, run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "WARM_UP", 1)
+        patch.setattr(run, "LOOKED_INTO", 1)
+        patch.setattr(machine, "SIZES", {"cpu": (64, 128)})
+        yield
 
 
 @pytest.fixture

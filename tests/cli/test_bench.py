@@ -14,6 +14,9 @@ SET = [word for path, value in toy_overrides("simclr").items() for word in ("--s
 TOY = ("bench", "simclr@quick", "--data", "shapes:32,64", "--steps", "1", "--device", "cpu", *SET)
 
 
+pytestmark = pytest.mark.usefixtures("short_bench")
+
+
 def test_the_table_the_sentence_and_the_drawing(run: Run, tmp_path: Path) -> None:
     code, out, err = run(*TOY, "-o", str(tmp_path / "step.svg"))
     assert code == 0 and "wrote" in err
@@ -39,7 +42,7 @@ def test_json_is_one_document_whose_shares_are_one(run: Run) -> None:
         (["--data", "shapes:32,64", "--steps", "0"], "--steps expects at least 1, got 0"),
         (["--data", "shapes:32,64", "-o", "step.gif"], "there is no drawing as `.gif`"),
         (["--data", "shapes:32,64", "--device", "tpu"], "--device expects cpu, cuda or mps, got `tpu`"),
-        (["--data", "shapes:32,8"], "8"),
+        (["--data", "shapes:32,10"], "16"),
     ],
 )
 def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:

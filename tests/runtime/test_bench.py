@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 import graphssl
 from graphssl.compiler.flops import Flops
 from graphssl.data.shapes import ShapesSource
-from graphssl.runtime.bench import machine, run
+from graphssl.runtime.bench import run
 from graphssl.runtime.bench.kept import Kept
 from graphssl.runtime.bench.profile import NodeCost, Profile, limit
 from graphssl.runtime.options import Options
@@ -24,16 +24,7 @@ from graphssl.runtime.train import Ready
 from tests.conftest import toy_overrides
 
 BATCH, TIMED = 16, 1
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    """Few steps, and small matrices to compare with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "WARM_UP", 1)
-        patch.setattr(run, "LOOKED_INTO", 1)
-        patch.setattr(machine, "SIZES", {"cpu": (64, 128)})
-        yield
+pytestmark = pytest.mark.usefixtures("short_bench")
 
 
 def measured(name: str, overrides: dict[str, Any] | None = None, **options: Any) -> Profile:
@@ -59,12 +50,12 @@ def at_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Ready], Any
 
 
 @pytest.fixture(scope="module")
-def dino(quick: None) -> Profile:
+def dino(short_bench: None) -> Profile:
     return measured("dino")
 
 
 @pytest.fixture(scope="module")
-def simclr(quick: None) -> Profile:
+def simclr(short_bench: None) -> Profile:
     return measured("simclr", {"nodes.g.dims": [24, 16]})
 
 
