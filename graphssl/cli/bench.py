@@ -12,6 +12,7 @@ from graphssl.cli.failures import UsageError
 from graphssl.cli.run import checked
 from graphssl.cli.saving import saving
 from graphssl.cli.table import in_bytes, in_thousands, table
+from graphssl.ir.graph import Graph
 from graphssl.runtime.bench.profile import Profile, limit
 from graphssl.views import PAGE, draw, renderer
 from graphssl.views.measures import Measures
@@ -46,7 +47,7 @@ def bench(arguments: argparse.Namespace) -> int:
         _print(profile)
     if arguments.out:
         with saving(arguments.out):
-            draw(method, measures=_measures(profile), measure="step_time").save(arguments.out)
+            draw(method, measures=_measures(profile, method.checked_graph()), measure="step_time").save(arguments.out)
     return 0
 
 
@@ -60,8 +61,8 @@ def _require_format(out: str) -> None:
         raise UsageError(str(error)) from None
 
 
-def _measures(profile: Profile) -> Measures:
-    """What a drawing shows of the nodes."""
+def _measures(profile: Profile, graph: Graph) -> Measures:
+    """What a drawing shows of the nodes. Sources have no time of their own here: their images are made beforehand, all together."""
     nodes = {
         name: {
             "step_time": node.share,
@@ -69,6 +70,7 @@ def _measures(profile: Profile) -> Measures:
             **({"peak_share": profile.peak_share_of(name)} if node.flops else {}),
         }
         for name, node in profile.nodes.items()
+        if graph.nodes[name].kind != "source"
     }
     return gathered([(profile.steps, nodes)])
 

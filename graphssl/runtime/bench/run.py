@@ -84,6 +84,7 @@ class _Bench:
         precision = precision_on(loop.recipe.precision, device)
         if cache := is_cached(loop.source):
             _fill(loop)
+        product = product_flops_per_s(precision, device)  # now and at the end, since others may use the machine as well
         with Report(0, loop.steps, active=True) as self.report:
             loop.model.train()
             self.steps(WARM_UP)
@@ -127,7 +128,7 @@ class _Bench:
             optimizer=share("", OPTIMIZER),
             rest=share("", REST),
             nodes=nodes,
-            product_flops_per_s=product_flops_per_s(precision, device),
+            product_flops_per_s=max(product, product_flops_per_s(precision, device)),
             peak_bytes=peak,
             device_bytes=device_bytes(device),
         )
