@@ -99,7 +99,7 @@ def _print(profile: Profile) -> None:
     whose = "of tensors" if p.device_bytes else "of the process"
     lines = {
         "speed": f"{p.images_per_s:,.0f} images/s on {p.device}: {p.step_s:.3g} s a step of {p.batch_size} images, "
-        f"the mean of {p.steps}",
+        f"the mean of {p.steps} (fastest: {p.fastest_s:.3g} s)",
         "data": f"{p.data:.1%} of the time the step waits for images ({made}{', cached' if p.cached else ''})",
         "memory": f"{in_bytes(p.peak_bytes)}{whole} at most, {whose}; kept: for the backward, own: weights, gradients, moments",
         "FLOPs": f"{in_thousands(p.flops)} a step: {p.peak_share:.0%} of {product}",

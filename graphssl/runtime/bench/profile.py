@@ -48,7 +48,8 @@ class NodeCost:
 class Profile:
     """Costs of one optimizer step of a training on one device.
 
-    step_s: mean time of a step, the wait for its images included. shares of it: `data`, `optimizer`, `rest`, and those of nodes;
+    step_s: mean time of a step, the wait for its images included; fastest_s: of the fastest, which is far from the
+    mean where others use the machine. shares of the time: `data`, `optimizer`, `rest`, and those of nodes;
     together 1. product_flops_per_s: what a matrix product reaches here in the same number format. peak_bytes: most memory in
     use, of the process on a CPU, of tensors on a device; device_bytes: all there is, where that is known.
     """
@@ -63,6 +64,7 @@ class Profile:
     batch_size: int
     steps: int
     step_s: float
+    fastest_s: float
     data: float
     optimizer: float
     rest: float
@@ -103,6 +105,7 @@ class Profile:
             "steps": self.steps,
             "images_per_s": self.images_per_s,
             "step_s": self.step_s,
+            "fastest_s": self.fastest_s,
             "shares": {DATA: self.data, OPTIMIZER: self.optimizer, REST: self.rest},
             "nodes": {name: self._facts_of(name) for name in self.nodes},
             "flops_per_step": self.flops,

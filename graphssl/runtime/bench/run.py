@@ -89,12 +89,13 @@ class _Bench:
             loop.model.train()
             self.steps(WARM_UP)
             forget_peak(device)
-            whole = self.timed(timed)
+            timelines = [self.timed() for _ in range(timed)]
             peak = peak_bytes(device)
             parts = self.looked_into()
             flops, kept = self.counted()
-        step_s = sum(whole.values()) / timed
-        data = whole[Part("", DATA)] / sum(whole.values())
+        each = [timeline.seconds() for timeline in timelines]  # not before, since it waits for the device
+        times = [sum(step.values()) for step in each]
+        data = sum(step[Part("", DATA)] for step in each) / sum(times)
         parts.pop(Part("", DATA), None)
         scale = (1 - data) / sum(parts.values())  # watching makes a step slower, but not the wait before it
 
@@ -123,7 +124,8 @@ class _Bench:
             cached=cache,
             batch_size=loop.recipe.batch_size,
             steps=timed,
-            step_s=step_s,
+            step_s=sum(times) / timed,
+            fastest_s=min(times),
             data=data,
             optimizer=share("", OPTIMIZER),
             rest=share("", REST),
@@ -138,13 +140,13 @@ class _Bench:
             self.loop.advance(self.batches, next(self.numbers), self.report)
             self.report.bar.advance(self.report.task)
 
-    def timed(self, number: int) -> dict[Part, float]:
-        """Seconds of waiting for data and of all else."""
+    def timed(self) -> Timeline:
+        """One step: waiting for data, and all else."""
         timeline = Timeline(self.device)
         self.batches.turn = timeline.turn
-        self.steps(number)
+        self.steps(1)
         timeline.turn(None)
-        return timeline.seconds()
+        return timeline
 
     def looked_into(self) -> dict[Part, float]:
         """Seconds of every part."""
