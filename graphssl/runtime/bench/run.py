@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from torch import Tensor
@@ -33,7 +34,7 @@ from graphssl.runtime.report import Report
 from graphssl.runtime.start import accelerator_for
 from graphssl.runtime.train import Ready, prepare, recipe_of
 
-WARM_UP, LOOKED_INTO, COUNTED = 3, 4, 1
+WARM_UP, LOOKED_INTO, COUNTED = 3, 5, 1
 """Steps before those that are timed, and after them."""
 
 
@@ -149,13 +150,16 @@ class _Bench:
         return timeline
 
     def looked_into(self) -> dict[Part, float]:
-        """Seconds of every part."""
-        timeline = Timeline(self.device)
-        with Turns(self.loop.module, self.loop.optimizers.all(), timeline.turn) as turns:
+        """Seconds of every part in a step, the median of some, since a machine that others use stops a step anywhere."""
+        timelines: list[Timeline] = []
+        with Turns(self.loop.module, self.loop.optimizers.all(), lambda part: timelines[-1].turn(part)) as turns:
             self.batches.turn = turns.turn
-            self.steps(LOOKED_INTO)
-        timeline.turn(None)
-        return timeline.seconds()
+            for _ in range(LOOKED_INTO):
+                timelines.append(Timeline(self.device))
+                self.steps(1)
+                timelines[-1].turn(None)
+        each = [timeline.seconds() for timeline in timelines]
+        return {part: median(step[part] for step in each) for part in {part for step in each for part in step}}
 
     def counted(self) -> tuple[dict[str, int], dict[str, int]]:
         """FLOPs of a step, and bytes that its forward keeps for the backward, by node."""
