@@ -87,6 +87,7 @@ GENERATED_NAMES = frozenset(
         "conclude",
         "discard",
         "encode",
+        "node_of_line",
         "represent",
         "source",
         "steps",
