@@ -130,6 +130,7 @@ class _Lowering:
                 return
             seen.add(target)
             current = self.drafts[target]
+            current = self.drafts[current.root] if current.root else current  # was resolved before
             if current is not draft and issubclass(current.op, Link) and current.of is None:
                 of = current.spec.body.get("of")
                 current.of = read_reference(of, lambda finding: None) if of is not None else None
@@ -382,9 +383,9 @@ class _Lowering:
         value = draft.signature.infer(root, port, attrs, element, bound)
         if attrs.get("frozen"):  # gradient passes through, but none begins here
             value = replace(value, grad=any_grad(element.values()))
-        while issubclass(draft.op, Link) and draft.of:  # a copy that is not trained gives no gradient
-            if not draft.op.trained:
-                value = replace(value, grad=False)
+        while issubclass(draft.op, Link) and draft.of:
+            if not draft.op.trained:  # a copy that is not trained gives no gradient
+                return replace(value, grad=False)
             draft = self.drafts[draft.of.node]
         return value
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from graphssl.language.explanation import Explanation
-from graphssl.language.limits import MAX_FINDINGS, MAX_LIST, MAX_NODES, MAX_NUMBER, MAX_WIRES
+from graphssl.language.limits import (
+    MAX_DRAWN,
+    MAX_DRAWN_WIRES,
+    MAX_FINDINGS,
+    MAX_LIST,
+    MAX_NODES,
+    MAX_NUMBER,
+    MAX_WIRES,
+)
 
 _E = Explanation
 
@@ -88,8 +96,13 @@ _YAML = (
     ),
     _E(
         "too-many-nodes",
-        f"the graph has more than {MAX_NODES} nodes",
-        "Instances of blocks grow quickly; the limit keeps checking and drawing fast.",
+        f"the graph has more than {MAX_NODES:,} nodes",
+        "Instances of blocks grow quickly; the limit keeps checking fast.",
+    ),
+    _E(
+        "too-large-to-draw",
+        f"a drawing has more than {MAX_DRAWN} boxes or {MAX_DRAWN_WIRES:,} wires, or a method to compare as many nodes",
+        "Placing boxes takes the square of their number, and nobody could read such a drawing.",
     ),
     _E(
         "too-many-views",

@@ -1,5 +1,5 @@
-"""How large a file and its graph may be: far more than a method needs, and little enough that checking, drawing and
-comparing whatever somebody wrote takes about a second and some hundred megabytes.
+"""How large a file, its graph and a drawing may be: far more than a method needs, and little enough that checking, drawing
+and comparing whatever somebody wrote takes a few seconds and some hundred megabytes.
 """
 
 from __future__ import annotations
@@ -25,13 +25,19 @@ MAX_PARENTS = 8
 MAX_VARIANTS = 64
 """Of a file, inherited ones included."""
 
-MAX_NODES = 200
+MAX_NODES = 1_500
 """Of a graph, blocks expanded."""
+
+MAX_DRAWN = 200
+"""Boxes of a drawing, and nodes of a method that is compared: to place boxes takes the square of their number."""
+
+MAX_DRAWN_WIRES = 1_500
+"""Wires of a drawing."""
 
 MAX_LIST = 256
 """Elements of a list of views, wherever it flows."""
 
-MAX_WIRES = 1_500
+MAX_WIRES = 5_000
 """Values that arrive at nodes and pairs that losses compare, of all nodes together."""
 
 MAX_FINDINGS = 200

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from textwrap import wrap
 
+from graphssl.language.diagnostics import Finding, GraphError
+from graphssl.language.limits import MAX_DRAWN, MAX_DRAWN_WIRES
 from graphssl.views.describe import clipped
 from graphssl.views.figure import Label, Layout, Spark, Swatch, moved
 from graphssl.views.heights import bodies, heights
@@ -22,7 +24,8 @@ MARGIN = 20
 
 
 def layout(scene: Scene) -> Layout:
-    """Places for everything in `scene`; the same scene always gives the same places."""
+    """Places for everything in `scene`; the same scene always gives the same places. Raises GraphError for too much of it."""
+    _require_drawable(scene)
     found = layers(scene, ranks(scene))
     sizes = bodies(scene, found)
     ys, spans = heights(found, sizes)
@@ -51,6 +54,14 @@ def layout(scene: Scene) -> Layout:
         sparks=(*curves, *(replace(s, x=s.x + dx, y=s.y + dy) for s in routes.sparks)),
         swatches=(*swatches, *signs),
     )
+
+
+def _require_drawable(scene: Scene) -> None:
+    for number, limit, what in ((len(scene.boxes), MAX_DRAWN, "boxes"), (len(scene.edges), MAX_DRAWN_WIRES, "wires")):
+        if number > limit:
+            message = f"`{scene.name}` has {number:,} {what}, and a drawing at most {limit:,}"
+            help = "draw its blocks as one box each (--collapse), or let Graphviz or Mermaid place it (-o FILE.dot, FILE.mmd)"
+            raise GraphError([Finding("too-large-to-draw", message, help=help)])
 
 
 def _titles(scene: Scene) -> tuple[tuple[Label, ...], tuple[Spark, ...]]:

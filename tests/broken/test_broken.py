@@ -19,6 +19,7 @@ EXPECTED = re.compile(r"(error|warning|advice): \[([a-z-]+)\](?: @(\d+))?")
 ELSEWHERE = {
     "file-too-large": "language/test_reader.py",
     "too-many-nodes": "language/test_limits.py",
+    "too-large-to-draw": "views/test_drawing_layout.py",
     "too-many-views": "hostile/corpus.py",
     "too-many-findings": "hostile/corpus.py",
     "bad-override": "language/test_overrides.py",

@@ -69,10 +69,13 @@ def everything(reference: str, overrides: Any = (), *, picture: bool = True) -> 
     timed("collapse", lambda: draw(method, None, with_errors=True))
     if drawing is not None:
         suffixes = [suffix for suffix in SUFFIXES if picture or suffix != "png"]
-        well_formed({suffix: timed(suffix, lambda: drawing.as_(suffix)) for suffix in suffixes})  # noqa: B023
+        shown = {suffix: timed(suffix, lambda: drawing.as_(suffix)) for suffix in suffixes}  # noqa: B023
+        if shown["svg"] is not None:  # more than is drawn
+            well_formed(shown)
     if method.graph is not None and not has_errors(findings):
         found = timed("diff", lambda: diff(method, PLAIN))
-        timed("told diff", lambda: (str(found), found.to_json()))
+        if found is not None:
+            timed("told diff", lambda: (str(found), found.to_json()))
     return timed, sorted({finding.code for finding in findings})
 
 

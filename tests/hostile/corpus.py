@@ -278,9 +278,21 @@ def _graphs() -> list[Case]:
     block = "blocks: {b: {inputs: [x], nodes: {n: {op: l2_normalize, in: x}, l: {op: nt_xent, in: n}}, out: n}}\n"
     texts: list[tuple[str, str, str | None]] = [
         ("ten thousand nodes", nodes(*many(10_000, "n#: {op: label}")), "too-many-values"),
-        ("as many nodes as may be", nodes(*many(198, "n#: {op: label}")), "no-loss"),
-        ("one node more", nodes(*many(199, "n#: {op: label}")), "too-many-nodes"),
-        ("the longest chain", nodes("n0: {op: l2_normalize, in: f}", *many(190, "n#: {op: l2_normalize, in: n@}", start=1),
+        ("as many nodes as may be", nodes(*many(1498, "n#: {op: label}")), "no-loss"),
+        ("one node more", nodes(*many(1499, "n#: {op: label}")), "too-many-nodes"),
+        ("as many as are drawn", nodes(*many(198, "n#: {op: label}")), "no-loss"),
+        ("a chain too long to draw", nodes("n0: {op: l2_normalize, in: f}", *many(
+            1400, "n#: {op: l2_normalize, in: n@}", start=1), "loss: {op: nt_xent, in: n1399}"), "local-negatives"),
+        ("projectors behind each other", nodes("n0: {op: projector, in: f, dims: [64]}", *many(
+            1400, "n#: {op: projector, in: n@, dims: [64]}", start=1), "loss: {op: nt_xent, in: n1399}"), "local-negatives"),
+        ("a fan too wide to draw", nodes(*many(700, "n#: {op: l2_normalize, in: f}"), *many(700, "l#: {op: nt_xent, in: n#}")),
+         "too-many-findings"),
+        ("copies of copies, too many to draw", nodes("e0: {op: ema, of: f, in: v, momentum: 0.9}", *many(
+            1400, "e#: {op: ema, of: e@, in: v, momentum: 0.9}", start=1), "loss: {op: nt_xent, in: f}"), "too-many-findings"),
+        ("a circle too long to draw", nodes(*many(1400, "n#: {op: l2_normalize, in: n^}")).replace("n1400", "n0"), "loop"),
+        ("a circle of shares, too long to draw", nodes(*many(1400, "e#: {op: share, of: e^, in: v}")).replace("e1400", "e0"),
+         "link-cycle"),
+        ("the longest chain that is drawn", nodes("n0: {op: l2_normalize, in: f}", *many(190, "n#: {op: l2_normalize, in: n@}", start=1),
                                     "loss: {op: nt_xent, in: n189}"), "local-negatives"),
         ("the widest fan", nodes(*many(95, "n#: {op: l2_normalize, in: f}"), *many(95, "l#: {op: nt_xent, in: n#}")),
          "local-negatives"),
@@ -348,7 +360,7 @@ def _graphs() -> list[Case]:
         ("augmentations like each other", nodes("a: {op: augment, size: 8, like: b}", "b: {op: augment, size: 8, like: a}"), "like-cycle"),
         ("150 that are like the next", nodes(*many(150, "a#: {op: augment, size: 8, like: a^}")), "too-deep"),
         ("ninety instances of a block", nodes(*many(90, "i#: {block: b, in: f}"), head=HEAD + block), "local-negatives"),
-        ("600 instances of a block", nodes(*many(600, "i#: {block: b, in: f}"), head=HEAD + block), "too-many-nodes"),
+        ("900 instances of a block", nodes(*many(900, "i#: {block: b, in: f}"), head=HEAD + block), "too-many-nodes"),
         ("a block in itself", nodes("i: {block: b, in: f}", head=f"{HEAD}blocks: {{b: {{inputs: [x], nodes: "
                                     "{n: {block: b, in: x}}, out: n}}\n"), "bad-block"),
         ("blocks in each other", nodes("i: {block: a, in: f}", head=f"{HEAD}blocks:\n  a: {{inputs: [x], nodes: {{n: "

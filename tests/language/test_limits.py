@@ -56,8 +56,8 @@ CASES = {
         HEAD + "params:\n" + "\n".join(f'  p{i}: "${{p{i + 1}}}"' for i in range(5000)) + "\n  p5000: 1\nnodes: {}\n",
         "missing-key",
     ),
-    "long loop": (chain(190, "  nI: {op: l2_normalize, in: nJ}").replace("n190", "n0"), "loop"),
-    "long circle of links": (chain(190, "  nI: {op: share, of: nJ, in: v}").replace("n190", "n0"), "link-cycle"),
+    "long loop": (chain(1400, "  nI: {op: l2_normalize, in: nJ}").replace("n1400", "n0"), "loop"),
+    "long circle of links": (chain(1400, "  nI: {op: share, of: nJ, in: v}").replace("n1400", "n0"), "link-cycle"),
     "many variants": (
         HEAD + "variants:\n" + "\n".join(f"  v{i}: {{extends: v{i + 1}}}" for i in range(2000)) + "\n",
         "too-many-values",
@@ -87,10 +87,10 @@ def test_a_file_longer_than_a_megabyte_is_not_read(tmp_path) -> None:  # type: i
 
 
 def test_a_graph_of_the_largest_size_is_checked() -> None:
-    nodes = [f"  n{i}: {{op: l2_normalize, in: n{i - 1}}}" for i in range(1, 190)]
+    nodes = [f"  n{i}: {{op: l2_normalize, in: n{i - 1}}}" for i in range(1, 1400)]
     yaml = (
         HEAD
         + "nodes:\n  v: {op: augment, recipe: quick, size: 8, count: 2}\n  n0: {op: encoder, in: v, arch: resnet18}\n"
     )
-    yaml += "\n".join(nodes) + "\n  loss: {op: nt_xent, in: n189}\nrepresent: n189\n"
+    yaml += "\n".join(nodes) + "\n  loss: {op: nt_xent, in: n1399}\nrepresent: n1399\n"
     assert {f.code for f in graphssl.load(yaml).static} == {"no-train", "local-negatives"}

@@ -8,6 +8,9 @@ from random_methods import random_graph
 from small_methods import BROKEN, MOCO, SIAMESE, drawn
 
 from graphssl.bundled import method_files
+from graphssl.language.diagnostics import GraphError
+from graphssl.views import draw
+from graphssl.views.diff import diff
 from graphssl.views.figure import Layout, Placed
 from graphssl.views.layout import layout
 
@@ -76,3 +79,18 @@ def test_names_of_inputs_are_written_where_they_arrive() -> None:
     loss = placed(layout(drawn(MOCO)))["loss"]
     assert [port for port, _ in loss.ports] == ["query", "positive", "negatives"]
     assert all(loss.y < at < loss.y + loss.height for _, at in loss.ports)
+
+
+def test_a_graph_too_large_to_draw_says_what_to_do_instead() -> None:
+    more = "".join(f"  n{i}: {{op: l2_normalize, in: n{i - 1}}}\n" for i in range(1, 200))
+    text = SIAMESE.replace(
+        "nodes:\n", "nodes:\n  n0: {op: l2_normalize, in: f}\n" + more + "  spread: {op: koleo_loss, in: n199}\n"
+    )
+    drawing = draw(text)
+    with pytest.raises(
+        GraphError, match=r"too-large-to-draw.* has 2\d\d boxes, and a drawing at most 200(?s:.*)--collapse"
+    ):
+        drawing.as_("svg")
+    assert "n199" in drawing.as_("mmd")
+    with pytest.raises(GraphError, match=r"too-large-to-draw.* methods of at most 200 are compared"):
+        diff(text, SIAMESE)

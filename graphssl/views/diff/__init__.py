@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 
 
 def diff(a: Method | str, b: Method | str) -> Diff:
-    """What turns method `a` into method `b`, each by name or loaded. Raises GraphError with the findings of one with errors."""
+    """What turns method `a` into method `b`, each by name or loaded.
+
+    Raises GraphError with the findings of one with errors, and for one of more than MAX_DRAWN nodes.
+    """
+    from graphssl.language.diagnostics import Finding, GraphError
+    from graphssl.language.limits import MAX_DRAWN
     from graphssl.pipeline import load
 
     first, second = (load(each) if isinstance(each, str) else each for each in (a, b))
-    return compare(first.checked_graph(), second.checked_graph(), labels(first, second))
+    graphs = first.checked_graph(), second.checked_graph()
+    for graph in graphs:
+        if len(graph.nodes) > MAX_DRAWN:
+            message = f"`{graph.name}` has {len(graph.nodes):,} nodes, and methods of at most {MAX_DRAWN} are compared"
+            raise GraphError(
+                [Finding("too-large-to-draw", message, help="compare what `graphssl resolve` prints, as text")]
+            )
+    return compare(*graphs, labels(first, second))
 
 
 def labels(a: Method, b: Method) -> tuple[str, str]:
