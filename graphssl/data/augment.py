@@ -101,15 +101,11 @@ class _View:
     def __call__(self, batch: Samples) -> Tensor:
         applies = self._prepare(batch)
         size = self._plan.size
-        parts = []
+        view = torch.empty((len(batch), 3, size, size), device=batch.device)
         for rows, images in batch.groups:  # sizes differ up to the last crop
             for apply in applies[: self._geometry]:
                 images = apply(images, rows)
-            parts.append(to_float(images))
-        view = parts[0]
-        if len(parts) > 1:
-            rows = np.argsort(np.concatenate([rows for rows, _ in batch.groups]))
-            view = torch.cat(parts)[torch.from_numpy(rows).to(batch.device)]
+            view[torch.from_numpy(rows)] = to_float(images)
         rest = applies[self._geometry :]
         step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else len(batch)
         for start in range(0, len(batch), step) if rest else ():

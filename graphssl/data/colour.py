@@ -1,7 +1,7 @@
 """Changes of colour on a batch, each image with its own strength.
 
 Images are float32 (g 3 h w) in [0, 1], strengths (g). The formulas are those of
-torchvision.transforms.v2.functional on float tensors; every change clamps to [0, 1].
+torchvision.transforms.v2.functional on float tensors; every change clamps to [0, 1], and may overwrite the images it is given.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ def grey(images: Tensor) -> Tensor:
 
 def grayscale(images: Tensor) -> Tensor:
     """The luminance in all three channels."""
-    return grey(images).expand_as(images)
+    return images.copy_(grey(images))
 
 
 def scale_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """images * factor."""
-    return (images * _per_image(factor)).clamp_(0, 1)
+    return images.mul_(_per_image(factor)).clamp_(0, 1)
 
 
 def add_brightness(images: Tensor, offset: Tensor) -> Tensor:
     """images + offset: brightness as in SimCLR v1 and BYOL."""
-    return (images + _per_image(offset)).clamp_(0, 1)
+    return images.add_(_per_image(offset)).clamp_(0, 1)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 def hue(images: Tensor, shift: Tensor) -> Tensor:
     """Hue turned by `shift` (in turns, -.5 to .5), through HSV.
 
-    The way back from HSV is written channel by channel: with c = max - min and k = (n + 6 hue) mod 6,
-    channel = max - c * clamp(min(k, 4 - k), 0, 1) for n = 5, 3, 1; algebraically the usual six-way choice.
+    The way back from HSV is written channel by channel: with c = max - min and d the distance of 6 hue + n to a multiple of 6,
+    channel = max - c * clamp(2 - d, 0, 1) for n = 3, 1, -1; algebraically the usual six-way choice.
     """
     red, green, blue = images.unbind(1)
     largest = torch.maximum(torch.maximum(red, green), blue)
@@ -63,12 +63,12 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     sixths += is_green * 2.0
     sixths += (~(is_red | is_green)) * 4.0
     sixths += 6 * shift[:, None, None]
-    out = torch.empty_like(images)
-    for channel, n in enumerate((5, 3, 1)):
-        k = (sixths + n).remainder_(6)
-        k = torch.minimum(k, 4 - k).clamp_(0, 1)
-        torch.sub(largest, k.mul_(chroma), out=out[:, channel])
-    return out.clamp_(0, 1)
+    for channel, n in enumerate((3, 1, -1)):
+        turned = sixths + n
+        turned.sub_((turned / 6).round_(), alpha=6)  # to -3 .. 3
+        inverse = turned.abs_().neg_().add_(2).clamp_(0, 1)
+        torch.sub(largest, inverse.mul_(chroma), out=images[:, channel])
+    return images.clamp_(0, 1)
 
 
 def solarize(images: Tensor, threshold: float) -> Tensor:
@@ -87,11 +87,13 @@ def jitter(
         order: (g n): which change an image gets first, second, ... (on the host, to spare an accelerator the wait)
         changes: the n functions.
     """
-    images = images.clone()
     for turn in range(len(changes)):
         for number, change in enumerate(changes):
-            rows = torch.from_numpy(np.flatnonzero(order[:, turn] == number)).to(images.device)
-            if len(rows):
+            which = np.flatnonzero(order[:, turn] == number)
+            if len(which) == len(images):
+                images = change(images, strengths[:, number])
+            elif len(which):
+                rows = torch.from_numpy(which).to(images.device)
                 images.index_copy_(0, rows, change(images.index_select(0, rows), strengths[rows, number]))
     return images
 
@@ -102,4 +104,4 @@ def _per_image(values: Tensor) -> Tensor:
 
 def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     factor = _per_image(factor)
-    return (images * factor).add_(other * (1 - factor)).clamp_(0, 1)
+    return images.mul_(factor).add_(other * (1 - factor)).clamp_(0, 1)

@@ -170,7 +170,7 @@ def solarize(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared
 
 def invert(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     hit = draws.uniforms(0)[:, 0] < params["p"]
-    return lambda images, rows: _where(images, hit[rows], lambda some, _: 1 - some), at.sizes
+    return lambda images, rows: _where(images, hit[rows], lambda some, _: some.neg_().add_(1)), at.sizes
 
 
 def erase(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
@@ -225,13 +225,13 @@ def _turned(images: Tensor, angles: Tensor) -> Tensor:
 
 
 def _where(images: Tensor, hit: NDArray[np.bool_], change: Callable[[Tensor, Rows], Tensor]) -> Tensor:
-    """Images, float, with those that were hit changed; `change` gets them and their positions."""
+    """Images, float, with those that were hit changed; `change` gets them and their positions, and may overwrite them."""
     images = to_float(images)
     which = np.flatnonzero(hit)
     if not len(which):
         return images
     if len(which) == len(images):
-        return images.copy_(change(images, which))
+        return change(images, which)
     there = torch.from_numpy(which).to(images.device)
     return images.index_copy_(0, there, change(images.index_select(0, there), which))
 

@@ -34,8 +34,8 @@ def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], inte
         window = image[None, :, top : top + height, left : left + width]
         if not image.is_floating_point():
             window = window.contiguous(memory_format=torch.channels_last)
-        place.copy_(to_float(F.interpolate(window, size, mode=interpolation, antialias=True))[0])
-    return out.clamp_(0, 1)
+        place.copy_(F.interpolate(window, size, mode=interpolation, antialias=True)[0])
+    return out.clamp_(0, 1) if images.is_floating_point() else out.div_(255)
 
 
 def _by_matrices(images: Tensor, windows: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
