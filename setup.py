@@ -59,6 +59,7 @@ setup(
             "tensorboard>=2.16",
             "playwright>=1.45",
         ],
+        "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},
 )
