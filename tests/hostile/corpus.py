@@ -288,7 +288,7 @@ def _graphs() -> list[Case]:
         ("a fan too wide to draw", nodes(*many(700, "n#: {op: l2_normalize, in: f}"), *many(700, "l#: {op: nt_xent, in: n#}")),
          "too-many-findings"),
         ("copies of copies, too many to draw", nodes("e0: {op: ema, of: f, in: v, momentum: 0.9}", *many(
-            1400, "e#: {op: ema, of: e@, in: v, momentum: 0.9}", start=1), "loss: {op: nt_xent, in: f}"), "too-many-findings"),
+            1400, "e#: {op: ema, of: e@, in: v, momentum: 0.9}", start=1), "loss: {op: nt_xent, in: f}"), "unused-node"),
         ("a circle too long to draw", nodes(*many(1400, "n#: {op: l2_normalize, in: n^}")).replace("n1400", "n0"), "loop"),
         ("a circle of shares, too long to draw", nodes(*many(1400, "e#: {op: share, of: e^, in: v}")).replace("e1400", "e0"),
          "link-cycle"),
@@ -360,7 +360,7 @@ def _graphs() -> list[Case]:
         ("augmentations like each other", nodes("a: {op: augment, size: 8, like: b}", "b: {op: augment, size: 8, like: a}"), "like-cycle"),
         ("150 that are like the next", nodes(*many(150, "a#: {op: augment, size: 8, like: a^}")), "too-deep"),
         ("ninety instances of a block", nodes(*many(90, "i#: {block: b, in: f}"), head=HEAD + block), "local-negatives"),
-        ("900 instances of a block", nodes(*many(900, "i#: {block: b, in: f}"), head=HEAD + block), "too-many-nodes"),
+        ("900 instances of a block", nodes(*many(900, "i#: {block: b, in: f}"), head=HEAD + block), "too-many-values"),
         ("a block in itself", nodes("i: {block: b, in: f}", head=f"{HEAD}blocks: {{b: {{inputs: [x], nodes: "
                                     "{n: {block: b, in: x}}, out: n}}\n"), "bad-block"),
         ("blocks in each other", nodes("i: {block: a, in: f}", head=f"{HEAD}blocks:\n  a: {{inputs: [x], nodes: {{n: "
