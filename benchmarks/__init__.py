@@ -1,0 +1,1 @@
+"""What was measured, as scripts; results.md holds the numbers."""
