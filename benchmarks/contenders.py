@@ -21,7 +21,6 @@ from graphssl.runtime import train as training
 from graphssl.runtime.makers import makers_of
 from graphssl.runtime.options import Options
 
-CONTENDERS = ("graphssl", "hand-written", "lightly")
 STEPS, PER_EPOCH = 10_000, 100  # the length of the training that the schedules are for
 DATA = f"shapes:32,{128 * PER_EPOCH}"
 UNWATCHED = {"nodes.probe": None, "nodes.y": None, "monitors": None}  # without the online classifier

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.contenders import SUBJECTS, batches, recipe_of, train_by_graphssl, views_of
 
 import graphssl
+from benchmarks.contenders import SUBJECTS, batches, recipe_of, train_by_graphssl, views_of
 from graphssl.data.loader import Batch
+from graphssl.runtime import train as training
 from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.options import Options
-from graphssl.runtime import train as training
 from graphssl.runtime.start import compiled
 from tests.conftest import TOY_ENCODER, TOY_TRANSFORMER
 from tests.runs import final
