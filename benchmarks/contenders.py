@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -106,9 +106,9 @@ def views_of(batch: Batch) -> list[Tensor]:
     return [view for views in lists for view in views if view.dim() == 4]
 
 
-def train_by_graphssl(method: Method, given: Iterator[Batch], options: Options) -> None:
-    """`graphssl train`, but for where its batches come from: the same loop to the last line."""
-    own, training.train_loader = training.train_loader, lambda *_, **__: given  # type: ignore[assignment]
+def train_by_graphssl(method: Method, loader: Callable[..., Iterator[Batch]], options: Options) -> None:
+    """`graphssl train`, but for where its batches come from: the same loop to the last line. loader: for `train_loader`."""
+    own, training.train_loader = training.train_loader, loader
     try:
         training.train(method, options)
     finally:
@@ -122,7 +122,7 @@ def train_by(contender: str, name: str, given: Iterable[Batch], **overrides: Any
     if contender == "graphssl":
         with tempfile.TemporaryDirectory() as folder:
             options = Options(DATA, f"{folder}/run", steps=STEPS, eval_every=0, checkpoint_every=0, device="cpu")
-            train_by_graphssl(method, iter(given), options)
+            train_by_graphssl(method, lambda *_, **__: iter(given), options)
         return
     made = (subject.by_hand if contender == "hand-written" else subject.by_lightly)(method, STEPS, PER_EPOCH)
     for batch in given:

@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,12 +22,14 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def on_request(items: Iterator[Item]) -> Iterator[Item]:
-    """The items of a training, handed out as the other side asks: it writes a number, and reads what so many steps took by each clock.
+    """The items of a training, handed out as the other side asks: it writes a number, and reads what so many steps took.
 
-    A step is what happens between two items: that of the consumer, and of making the item. MiB are what the process took at
+    A step is what happens between two items: that of the consumer, and of making the item. It takes seconds by each clock;
+    `cores` are the seconds that all steps took of all cores, workers counted. `mib` is what the process took of memory at
     most, less what it took when the first item was asked for.
     """
     before = psutil.Process().memory_info().rss
+    spent = core_seconds()
     for line in sys.stdin:
         times: dict[str, list[float]] = {name: [] for name in CLOCKS}
         begun = {name: clock() for name, clock in CLOCKS.items()}
@@ -38,31 +39,39 @@ def on_request(items: Iterator[Item]) -> Iterator[Item]:
                 now = clock()
                 times[name].append(now - begun[name])
                 begun[name] = now
+        now_spent = core_seconds()
+        cores, spent = now_spent - spent, now_spent
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({**times, "mib": (most - before) / MIB}), flush=True)
+        print(json.dumps({**times, "cores": cores, "mib": (most - before) / MIB}), flush=True)
     raise SystemExit
+
+
+def core_seconds() -> float:
+    """What this process and its workers have computed so far."""
+    own = psutil.Process()
+    times = [each.cpu_times() for each in (own, *own.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 class Contender:
     """The other side: a Python process whose training takes its items from `on_request`."""
 
-    def __init__(self, *words: str, environment: Mapping[str, str] = {}):
-        self.errors = tempfile.TemporaryFile("w+")
+    def __init__(self, *words: str, environment: Mapping[str, str] | None = None):
         self.process = subprocess.Popen(
-            [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env={**os.environ, **environment}, start_new_session=True,
+            [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(environment or {})}, start_new_session=True,
         )  # fmt: skip
 
     def steps(self, count: int) -> dict[str, Any]:
-        """Let it run for so many steps, with its workers, and stop it again: their seconds by clock, and MiB so far."""
+        """Let it run for so many steps, with its workers, and stop it again: what `on_request` says of them."""
         assert self.process.stdin is not None and self.process.stdout is not None
         os.killpg(self.process.pid, signal.SIGCONT)
         self.process.stdin.write(f"{count}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            self.errors.seek(0)
-            raise SystemExit(f"a contender has failed:\n{self.errors.read()}")
+            assert self.process.stderr is not None
+            raise SystemExit(f"a contender has failed:\n{self.process.stderr.read()}")
         os.killpg(self.process.pid, signal.SIGSTOP)
         found: dict[str, Any] = json.loads(line)
         return found
@@ -75,7 +84,7 @@ class Contender:
 
 
 @contextmanager
-def contenders(*all_words: tuple[str, ...], environment: Mapping[str, str] = {}) -> Iterator[list[Contender]]:
+def contenders(*all_words: tuple[str, ...], environment: Mapping[str, str] | None = None) -> Iterator[list[Contender]]:
     """A process for each, ended behind the block, also when this process is told to end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = [Contender(*words, environment=environment) for words in all_words]
