@@ -1,7 +1,8 @@
 """One training step of SimCLR, MoCo v2, BYOL and DINO as lightly's examples write it, from lightly's own parts.
 
 After examples/pytorch/{simclr,moco,byol,dino}.py of lightly 1.6, with the widths, temperatures and AdamW of the other contenders:
-a forward for every view, heads, losses, slow copies and schedules from lightly. Where its parts differ, they are left as they
+a forward for every view, heads, losses, slow copies and schedules from lightly. Convolutions are in channels_last, which the
+examples do not do and which makes its SimCLR a tenth faster here. Where its parts differ, they are left as they
 are: the last BatchNorm of SimCLR's head has a bias, hidden layers before a BatchNorm have none, BYOL's loss is the cosine.
 """
 
@@ -25,6 +26,7 @@ class Step(nn.Module):
     """What the four share: the optimizer and its schedule."""
 
     def train_with(self, modules: list[nn.Module], *, weight_decay: float, steps: int, warmup: int, lr: float) -> None:
+        self.to(memory_format=torch.channels_last)
         decayed, others = get_weight_decay_parameters(modules)
         groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=lr)
