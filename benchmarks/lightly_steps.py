@@ -29,7 +29,7 @@ class Step(nn.Module):
         self.to(memory_format=torch.channels_last)
         decayed, others = get_weight_decay_parameters(modules)
         groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=lr)
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, fused=True)
         self.scheduler = CosineWarmupScheduler(self.optimizer, warmup_epochs=warmup, max_epochs=steps)
         self.steps, self.done = steps, 0
 

@@ -23,7 +23,7 @@ class BYOL(nn.Module):
         )
         decayed, others = decayed_or_not(self.f, self.g, self.q)
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 1e-5}, {"params": others, "weight_decay": 0.0}]
+            [{"params": decayed, "weight_decay": 1e-5}, {"params": others, "weight_decay": 0.0}], fused=True
         )
         self.steps, self.warmup, self.lr, self.done = steps, warmup, lr, 0
 

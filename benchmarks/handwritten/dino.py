@@ -24,7 +24,7 @@ class DINO(nn.Module):
         pairs = zip([*self.f.parameters(), *self.h.parameters()], [*self.ft.parameters(), *self.ht.parameters()])
         self.fast, self.slow = map(list, zip(*pairs))
         decayed, others = decayed_or_not(self.f, self.h)
-        self.optimizer = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}])
+        self.optimizer = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], fused=True)
         self.steps, self.warmup, self.lr, self.freeze_last, self.done = steps, warmup, lr, freeze_last, 0
 
     def step(self, views: list[Tensor]) -> Tensor:

@@ -29,7 +29,7 @@ class MoCo(nn.Module):
             [*self.f.parameters(), *self.g.parameters()],
             [*self.fk.parameters(), *self.gk.parameters()],
         )
-        self.optimizer = torch.optim.AdamW(self.fast, weight_decay=5e-4)
+        self.optimizer = torch.optim.AdamW(self.fast, weight_decay=5e-4, fused=True)
         self.steps, self.warmup, self.lr, self.done = steps, warmup, lr, 0
 
     def step(self, views: list[Tensor]) -> Tensor:

@@ -24,7 +24,7 @@ class SimCLR(nn.Module):
         self.to(memory_format=torch.channels_last)
         decayed, others = decayed_or_not(self)
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 1e-4}, {"params": others, "weight_decay": 0.0}]
+            [{"params": decayed, "weight_decay": 1e-4}, {"params": others, "weight_decay": 0.0}], fused=True
         )
         self.steps, self.warmup, self.lr, self.done = steps, warmup, lr, 0
 
