@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphssl.data.opencv import suits
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -51,7 +53,9 @@ class Samples:
             return [(np.arange(len(self.images)), self.images)]
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for position, image in enumerate(self.images):
-            by_shape.setdefault(tuple(image.shape), []).append(position)
+            # large ones are changed one by one on a CPU, where joining them would be one more copy
+            alone = (position,) if suits(max(image.shape[-2:]), image.device) else ()
+            by_shape.setdefault((*image.shape, *alone), []).append(position)
         return [
             (
                 np.array(rows),
