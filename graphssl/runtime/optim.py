@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import timm.optim
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from graphssl.ir.graph import Graph
 from graphssl.language.schedule import Schedule
@@ -160,17 +162,22 @@ class Optimizers:
         norm, scope = self.train.clip_norm, self.train.clip_scope
         if norm is None:
             return
-        for parameters in self._scopes(scope):
+        if scope == "parameter":
+            clip_each([member.parameter for member in self.members], norm)
+            return
+        for _, together in groupby(self.members, key=lambda member: member.node if scope == "node" else ""):
+            parameters = [member.parameter for member in together]
             torch.nn.utils.clip_grad_norm_(parameters, norm, error_if_nonfinite=False)
 
-    def _scopes(self, scope: str) -> Iterator[list[nn.Parameter]]:
-        if scope == "parameter":
-            yield from ([member.parameter] for member in self.members)
-        elif scope == "node":
-            for node in dict.fromkeys(member.node for member in self.members):
-                yield [member.parameter for member in self.members if member.node == node]
-        else:
-            yield [member.parameter for member in self.members]
+
+@torch.no_grad()
+def clip_each(parameters: Iterable[nn.Parameter], norm: float) -> None:
+    """What `clip_grad_norm_` does to one parameter, for each of many: a few operations on all of them, not ten on each."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if gradients:
+        norms = [n.full_tensor() if isinstance(n, DTensor) else n for n in torch._foreach_norm(gradients)]
+        scales = (norm / (torch.stack(norms) + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_([g.to_local() if isinstance(g, DTensor) else g for g in gradients], scales.unbind())
 
 
 def _observer_optimizer(module: nn.Module, graph: Graph) -> torch.optim.Optimizer | None:

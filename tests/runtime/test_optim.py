@@ -97,6 +97,52 @@ def test_clipping_bounds_the_norm_in_its_scope_and_leaves_observers_alone(scope:
     assert all(norm(parameters) == pytest.approx(1.0, rel=1e-3) for parameters in each)
 
 
+def test_clipping_each_parameter_gives_the_numbers_of_torch() -> None:
+    module, optimizers = made("optimizer: adamw, lr: 0.1, clip: {norm: 0.5, scope: parameter}")
+    for i, member in enumerate(optimizers.members):
+        member.parameter.grad = torch.randn_like(member.parameter) * 10.0 ** (i % 5 - 3)
+    optimizers.members[3].parameter.grad = None
+    expected = {}
+    for name, parameter in module.named_parameters():
+        if parameter.grad is not None:
+            alone = torch.nn.Parameter(torch.empty_like(parameter))
+            alone.grad = parameter.grad.clone()
+            torch.nn.utils.clip_grad_norm_([alone], 0.5)
+            expected[name] = alone.grad
+    optimizers.clip()
+    assert len(expected) > 20
+    for name, gradient in expected.items():
+        assert torch.equal(module.get_parameter(name).grad, gradient), name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_fused_optimizer_takes_the_steps_of_the_plain_one_and_goes_on_from_its_state(name: str) -> None:
+    """Its weights lie in memory as in a run, and its gradients as autograd lays them."""
+    ended = []
+    for kinds in (("{}", "{}"), ("{}", "{foreach: false}"), ("{foreach: false}", "{}")):
+        torch.manual_seed(0)
+        saved: dict[str, Any] | None = None
+        weights: dict[str, torch.Tensor] = {}
+        for arguments in kinds:
+            module, optimizers = made(f"optimizer: {{name: {name}, {arguments[1:-1]}}}, lr: 0.01, weight_decay: 0.1")
+            module.double().to(memory_format=torch.channels_last)
+            if saved:
+                module.load_state_dict(weights)
+                optimizers.main.load_state_dict(saved)
+            for step in range(3):
+                optimizers.schedule(step)
+                module.zero_grad()
+                images = torch.linspace(-1, step, 2 * 4 * 3 * 32 * 32, dtype=torch.float64).sin().view(2, 4, 3, 32, 32)
+                module({"v": images[0], "w": images[1], "y": torch.zeros(4).long()}, step).loss.backward()
+                optimizers.main.step()
+            weights, saved = module.state_dict(), optimizers.main.state_dict()
+            assert bool(optimizers.main.defaults.get("fused")) is (arguments == "{}")
+        ended.append(weights)
+    for other in ended[1:]:
+        for key, value in ended[0].items():
+            assert other[key].double().numpy() == pytest.approx(value.double().numpy(), rel=1e-6, abs=1e-9), key
+
+
 def test_optimizers_are_found_in_torch_and_timm_and_unknown_ones_get_a_suggestion() -> None:
     assert optimizer_class("adamw") is torch.optim.AdamW
     assert optimizer_class("lars").__name__ == "Lars"
