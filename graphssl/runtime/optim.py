@@ -20,12 +20,12 @@ from graphssl.runtime.errors import RunError
 from graphssl.runtime.groups import NORMS, matches
 
 
-def may_fuse(kind: Any) -> bool:
+def may_fuse(kind: Any, train: Train) -> bool:
     """Whether this class has an implementation that goes over the weights once: less than a third of AdamW's time on a CPU.
 
     Not for fp16: there a fused optimizer looks for overflows itself, and nobody hears of the step it skipped.
     """
-    return issubclass(kind, torch.optim.Adam)  # AdamW is one, too; SGD gains nothing
+    return issubclass(kind, torch.optim.Adam) and train.precision != "fp16"  # AdamW is one, too; SGD gains nothing
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ class Optimizers:
             groups[key]["params"].append(member.parameter)
         self.rules = [group.pop("graphssl") for group in groups.values()]
         self.main = self._create(list(groups.values()))
-        self.observing = _observer_optimizer(module, graph)
+        self.observing = _observer_optimizer(module, graph, train)
 
     def _create(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         kind = optimizer_class(self.train.optimizer)
         arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in self.train.optimizer_args.items()}
-        if self.train.precision != "fp16" and may_fuse(kind) and not arguments.keys() & {"foreach", "differentiable"}:
+        if may_fuse(kind, self.train) and not arguments.keys() & {"foreach", "differentiable"}:
             arguments = {"fused": True, **arguments}
         try:
             # an lr of 0 would be refused by some; the schedule sets the real one before each step
@@ -180,10 +180,11 @@ def clip_each(parameters: Iterable[nn.Parameter], norm: float) -> None:
         torch._foreach_mul_([g.to_local() if isinstance(g, DTensor) else g for g in gradients], scales.unbind())
 
 
-def _observer_optimizer(module: nn.Module, graph: Graph) -> torch.optim.Optimizer | None:
+def _observer_optimizer(module: nn.Module, graph: Graph, train: Train) -> torch.optim.Optimizer | None:
     groups = [
         {"params": list(getattr(module, node.name.replace("/", "_")).parameters()), "lr": node.attrs["lr"]}
         for node in graph
         if node.op.observer
     ]
-    return torch.optim.AdamW(groups, weight_decay=0.0) if groups else None
+    kind = torch.optim.AdamW
+    return kind(groups, weight_decay=0.0, fused=may_fuse(kind, train)) if groups else None

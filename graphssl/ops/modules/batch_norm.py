@@ -134,7 +134,7 @@ def shuffled(call: Callable[..., Any], *inputs: Tensor, step: int) -> Any:
     everything = [gather(x, grad=False) for x in inputs]
     total, device = len(everything[0]), inputs[0].device
     own = own_rows(total, device)
-    order = torch.randperm(total, generator=torch.Generator().manual_seed(step)).to(device)
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(step)).to(device, non_blocking=True)
     back = order.argsort()
     out = call(*(x[order[own]] for x in everything))
 

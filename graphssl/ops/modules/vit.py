@@ -64,9 +64,8 @@ class DropExactly(nn.Module):
     def scales(self, like: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
         """(n) of 0 and n / kept."""
         kept = max(int(n * (1 - self.p)), 1)
-        scale = like.new_zeros(n)
-        scale[torch.randperm(n, generator=generator, device=like.device)[:kept]] = n / kept
-        return scale
+        chosen = torch.randperm(n, generator=generator, device=like.device)[:kept]
+        return like.new_zeros(n).index_fill_(0, chosen, n / kept)
 
 
 class DinoScaling(VisionTransformer):
