@@ -10,7 +10,7 @@ from graphssl.ir.graph import Graph, Node
 
 
 def dump(graph: Graph) -> str:
-    """One line a node in computing order, with attributes (defaults filled in) and types."""
+    """One line a node in computing order, with the attributes that make numbers (defaults filled in) and types."""
     lines = [f"graph {graph.name}"]
     lines += [f"  {_node(node)}" for node in graph]
     lines += [f"  represent {graph.represent}"] if graph.represent else []
@@ -32,7 +32,8 @@ def fingerprint(graph: Graph) -> str:
 def _node(node: Node) -> str:
     inputs = [f"{port}={'+'.join(map(str, refs))}" for port, refs in node.inputs.items()]
     link = [f"of={node.of}"] if node.of else []
-    attrs = [f"{key}={shown(value)}" for key, value in sorted(node.attrs.items())]
+    known = {**node.signature.attrs, **node.op.attrs}
+    attrs = [f"{key}={shown(value)}" for key, value in sorted(node.attrs.items()) if not known[key].neutral]
     pairs = [f"over={list(node.pairs)}"] if node.pairs is not None else []
     outputs = ", ".join(f"{port}: {edge}" for port, edge in node.outputs.items())
     return f"{node.name} = {node.op.name}({', '.join([*link, *inputs, *attrs, *pairs])}) -> {outputs}"

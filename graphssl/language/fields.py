@@ -24,11 +24,15 @@ Report = Callable[[Finding], None]
 
 @dataclass(frozen=True)
 class Field:
-    """Base of all kinds. `role` says who uses an op's attribute: its build, its call, or the wiring alone."""
+    """Base of all kinds. `role` says who uses an op's attribute: its build, its call, or the wiring alone.
+
+    neutral: it changes what a step costs and no number, so that a run may go on with another value.
+    """
 
     doc: str = ""
     default: Any = REQUIRED
     role: str = "call"
+    neutral: bool = field(default=False, kw_only=True)
 
     def schema(self) -> dict[str, Any]:
         raise NotImplementedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphssl.ir.signature import Input, Module, Output
@@ -57,6 +58,9 @@ class Encoder(Module):
     - `ffn: swiglu`: SwiGLU in place of the MLP (arXiv:2002.05202; dinov2/layers/swiglu_ffn.py). `mlp_ratio` then counts gate and value,
       `args: {mlp_ratio: 5.34375}` for DINOv2's ViT-L.
 
+    `checkpoint` (activation checkpointing, arXiv:1604.06174) keeps the input of each block and computes what is within again on the way
+    back, to the same numbers; a run may be resumed with or without.
+
     Differs: none known from timm.
     """
 
@@ -89,6 +93,13 @@ class Encoder(Module):
         role="build",
         json={"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
         expected="a list of names such as `[patch_embed]`",
+    )
+    checkpoint = replace(
+        flag(
+            False,
+            doc="Keep only the inputs of its blocks, and compute the rest again in the backward: less memory, more time.",
+        ),
+        neutral=True,
     )
     args = Leaf(
         doc="More arguments of the timm model, for example `{patch_size: 4}`; not those that load weights or choose a device.",

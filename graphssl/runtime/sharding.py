@@ -43,7 +43,7 @@ def asked() -> FullyShardedDataParallelPlugin | None:
     if plugin.activation_checkpointing:
         raise RunError(
             "Accelerate's activation checkpointing draws dropout and drop-path anew when it computes again, "
-            "so gradients would be wrong: set `fsdp_activation_checkpointing: false`"
+            "so gradients would be wrong: set `fsdp_activation_checkpointing: false`, and `checkpoint: true` on the encoder"
         )
     if os.environ.get("ACCELERATE_DYNAMO_BACKEND", "NO").upper() != "NO":
         raise RunError("a module cannot be both sharded and compiled by the launcher: remove `dynamo_config`")

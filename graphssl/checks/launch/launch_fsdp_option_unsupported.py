@@ -27,7 +27,7 @@ def check(graph: Graph, launch: Launch) -> Iterator[Finding]:
     if true(launch.fsdp("activation_checkpointing")):
         message = "Accelerate's activation checkpointing draws dropout and drop-path anew when it computes again"
         span = launch.fsdp_span("activation_checkpointing")
-        help = "set it to false; `train.micro_batch` saves memory too"
+        help = "set it to false, and `checkpoint: true` on the encoder: it draws the same again"
         yield Finding("launch-fsdp-option-unsupported", message, span, help=help)
     if str(launch.fsdp("auto_wrap_policy")).upper() == "SIZE_BASED_WRAP":
         message = "what is sharded together follows from the graph, not from sizes"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,10 @@ class Part:
             self.generators[device] = torch.Generator(device).manual_seed(self.seed)
         return self.generators[device]
 
+    def copy(self) -> Part:
+        """The same micro-batch, to draw from here on what this one will draw."""
+        return replace(self, generators={device: each.clone_state() for device, each in self.generators.items()})
+
 
 _part: Part | None = None
 
@@ -51,6 +55,22 @@ def begin_part(index: int, count: int, rows: int) -> None:
     global _part
     if _part is not None:
         _part = Part(_part.seed, index, count, rows)
+
+
+def chance_now() -> Part | None:
+    """What `by_sample` draws from here on, for `chance_again`."""
+    return _part.copy() if _part else None
+
+
+@contextmanager
+def chance_again(part: Part | None) -> Iterator[None]:
+    """Within, `by_sample` draws what it drew from the moment of `chance_now` on; afterwards it goes on where it was."""
+    global _part
+    before, _part = _part, part.copy() if part else None
+    try:
+        yield
+    finally:
+        _part = before
 
 
 def by_sample(draw: Callable[[int, torch.Generator | None], Tensor], x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from timm.layers import GluMlp
 from torch import Tensor, nn
 
 from graphssl.ops.modules.chance import by_sample
+from graphssl.ops.modules.recompute import recompute_blocks
 from graphssl.ops.modules.vit import (
     add_mask_token,
     masked_forward,
@@ -42,12 +43,14 @@ def encoder(
     weight_init: str = "timm",
     ffn: str = "mlp",
     freeze: Sequence[str] | None = None,
+    checkpoint: bool = False,
     args: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """A timm model without classifier; `model(x)` gives pooled features (b d), d = `model.num_features`.
 
     image_sizes: heights of the images it will see, in pixels; a model of fixed input size is built for the first.
     masked: with a `mask_token`, for patches that are hidden. freeze: modules or parameters, by name, that are not trained.
+    checkpoint: its blocks are computed again in the backward.
     """
     if not timm.is_model(arch):
         near = difflib.get_close_matches(arch, timm.list_models(), n=1)
@@ -99,6 +102,8 @@ def encoder(
             raise ValueError(f"{arch!r} has no part {name!r} to freeze; it has {parts}")
         for parameter in frozen:
             parameter.requires_grad_(False)
+    if checkpoint:
+        recompute_blocks(model)
     return model
 
 
