@@ -71,6 +71,14 @@ def _method(command: argparse.ArgumentParser, *, many: bool = False, optional: b
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
 
 
+def _compile(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile the blocks of encoders, and heads: a slow first step, then faster ones; rounds otherwise",
+    )
+
+
 def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("list", "inspect:list_", "list methods with their variants, ops and recipes", "graphssl list")
     command.add_argument("--format", choices=["text", "json"], default="text")
@@ -211,6 +219,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--max-skipped", type=int, default=10, metavar="N", help="steps in a row that may not be finite; default: 10"
     )
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+    _compile(command)
 
     command = add(
         "bench",
@@ -224,6 +233,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
     command.add_argument("--workers", type=int, metavar="N", help="loader processes; default: as `train`")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+    _compile(command)
     command.add_argument(
         "-o", "--out", metavar="FILE", help="draw the graph in the colours of its time: FILE.html, .svg, .png, …"
     )

@@ -39,6 +39,7 @@ def bench(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         workers=arguments.workers,
         cache_gb=arguments.cache_gb,
+        compile=arguments.compile,
     )
     profile = run(method, options)
     if arguments.format == "json":

@@ -37,6 +37,7 @@ def train(arguments: argparse.Namespace) -> int:
         max_skipped=arguments.max_skipped,
         cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,
+        compile=arguments.compile,
     )
     return run(method, options)
 

@@ -37,6 +37,7 @@ from graphssl.runtime.memory import Memory, Scaler
 from graphssl.runtime.nonfinite import Undo, gradient_is_finite, where_it_began
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
+from graphssl.runtime.regions import as_written
 from graphssl.runtime.report import Report
 from graphssl.runtime.sharding import apart, whole_moments, whole_state
 from graphssl.runtime.skips import Skips
@@ -257,7 +258,8 @@ class Loop:
         """kNN on the test split so far, where there is one."""
         if self.options.eval_every == 0 or not self.evaluation.possible:
             return
-        top1 = self.evaluation.knn()
+        with as_written(self.options.compile):
+            top1 = self.evaluation.knn()
         report.knn = top1
         self.accelerator.log({"knn": top1}, step=done)
         if self.accelerator.is_main_process:

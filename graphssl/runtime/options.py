@@ -27,3 +27,4 @@ class Options:
     max_skipped: int = 10  # steps in a row whose loss or gradient is not finite
     cache_gb: float = 4.0
     log_with: str | None = None
+    compile: bool = False  # blocks by torch.compile

@@ -35,6 +35,7 @@ from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.peers import Peers
+from graphssl.runtime.regions import compile_regions
 from graphssl.runtime.report import Report
 from graphssl.runtime.resume import claim, origin, put_back
 from graphssl.runtime.sharding import shard
@@ -112,6 +113,8 @@ def prepare(
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)
     module.to(accelerator.device)
     put_back(start, module, optimizers)
+    if options.compile:
+        compile_regions(module, graph, accelerator.device)
     if accelerator.is_fsdp2:
         model, prepared = shard(accelerator, module, graph, optimizers)
     else:

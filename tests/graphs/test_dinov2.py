@@ -12,7 +12,7 @@ from timm.layers import DropPath
 import graphssl
 from graphssl.language.schedule import Curve
 from graphssl.ops.koleo import koleo_loss
-from graphssl.ops.modules.vit import DropExactly
+from graphssl.ops.modules.drop_path import DropExactly
 from graphssl.runtime.optim import Optimizers, members
 from tests.conftest import toy_overrides, toy_views
 from tests.graphs.paper import attrs, built, count, graph_of, jitter, lr, nodes, recipe, rules, taken, tiny

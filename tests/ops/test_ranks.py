@@ -19,11 +19,10 @@ from graphssl.ops.modules.batch_norm import grouped_batch_norm, shuffled, synchr
 from graphssl.ops.modules.center import Center
 from graphssl.ops.modules.chance import begin_part, chance_of_step
 from graphssl.ops.modules.distributed import gather
-from graphssl.ops.modules.encoder import DropPath
+from graphssl.ops.modules.drop_path import DropExactly, DropPath
 from graphssl.ops.modules.mlp import BatchNorm
 from graphssl.ops.modules.probe import LinearProbe
 from graphssl.ops.modules.queue import Queue
-from graphssl.ops.modules.vit import DropExactly
 from graphssl.ops.supervised import accuracy, cross_entropy
 from timm.layers import BatchNormAct2d
 

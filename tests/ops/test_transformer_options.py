@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from graphssl.ops.modules.encoder import encoder
-from graphssl.ops.modules.vit import DropExactly, resized_as_dino
+from graphssl.ops.modules.drop_path import DropExactly
+from graphssl.ops.modules.vit import resized_as_dino
 
 TINY = {"patch_size": 8, "depth": 3, "embed_dim": 24, "num_heads": 2}
 

@@ -12,7 +12,7 @@ import timm.layers
 from timm.layers import GluMlp
 from torch import Tensor, nn
 
-from graphssl.ops.modules.chance import by_sample
+from graphssl.ops.modules.drop_path import DropPath
 from graphssl.ops.modules.recompute import recompute_blocks
 from graphssl.ops.modules.vit import (
     add_mask_token,
@@ -105,18 +105,6 @@ def encoder(
     if checkpoint:
         recompute_blocks(model)
     return model
-
-
-class DropPath(timm.layers.DropPath):
-    """timm's stochastic depth; which samples are dropped does not depend on how the batch is split."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.drop_prob == 0:
-            return x
-        keep = 1 - self.drop_prob
-        kept = by_sample(lambda n, generator: x.new_empty(n).bernoulli_(keep, generator=generator), x)
-        kept = kept / keep if keep > 0 and self.scale_by_keep else kept
-        return x * kept.view(-1, *(1 for _ in x.shape[1:]))
 
 
 def use_small_stem(model: Any, stride: int) -> None:

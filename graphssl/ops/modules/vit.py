@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from timm.layers import DropPath
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from graphssl.ops.modules.chance import by_sample
+from graphssl.ops.modules.drop_path import DropExactly
 
 
 def require_transformer(model: Any) -> None:
@@ -44,28 +43,6 @@ def use_exact_drop_path(model: Any) -> None:
         for name in ("drop_path1", "drop_path2"):
             if isinstance(old := getattr(block, name), DropPath):
                 setattr(block, name, DropExactly(old.drop_prob))
-
-
-class DropExactly(nn.Module):
-    """In training, all but max(int(n (1 - p)), 1) of n rows are 0, the others scaled by n / kept.
-
-    n counts the rows of a call, x (b …), on all ranks and in all micro-batches.
-    """
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.p == 0:
-            return x
-        return x * by_sample(partial(self.scales, x), x).view(-1, *(1 for _ in x.shape[1:]))
-
-    def scales(self, like: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
-        """(n) of 0 and n / kept."""
-        kept = max(int(n * (1 - self.p)), 1)
-        chosen = torch.randperm(n, generator=generator, device=like.device)[:kept]
-        return like.new_zeros(n).index_fill_(0, chosen, n / kept)
 
 
 class DinoScaling(VisionTransformer):

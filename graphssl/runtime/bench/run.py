@@ -30,6 +30,7 @@ from graphssl.runtime.folder import RunFolder
 from graphssl.runtime.loop import Loop
 from graphssl.runtime.options import Options
 from graphssl.runtime.precision import precision_on
+from graphssl.runtime.regions import as_written
 from graphssl.runtime.report import Report
 from graphssl.runtime.start import accelerator_for
 from graphssl.runtime.train import Ready, prepare, recipe_of
@@ -166,7 +167,7 @@ class _Bench:
         with Turns(self.loop.module, self.loop.optimizers.all(), lambda part: None) as turns:
             self.batches.turn = turns.turn
             kept = Kept(self.loop.module, lambda: turns.now.node)
-            with Flops(lambda: turns.now.node) as flops, kept.hooks():
+            with as_written(self.loop.options.compile), Flops(lambda: turns.now.node) as flops, kept.hooks():
                 self.steps(COUNTED)
         return flops.counts, kept.most
 
