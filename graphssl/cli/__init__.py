@@ -71,12 +71,13 @@ def _method(command: argparse.ArgumentParser, *, many: bool = False, optional: b
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
 
 
-def _compile(command: argparse.ArgumentParser) -> None:
+def _speed(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--compile",
         action="store_true",
         help="torch.compile the blocks of encoders, and heads: a slow first step, then faster ones; rounds otherwise",
     )
+    command.add_argument("--no-tf32", action="store_true", help="on a GPU, products in full fp32 instead of TF32")
 
 
 def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -219,7 +220,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--max-skipped", type=int, default=10, metavar="N", help="steps in a row that may not be finite; default: 10"
     )
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
-    _compile(command)
+    _speed(command)
 
     command = add(
         "bench",
@@ -233,7 +234,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
     command.add_argument("--workers", type=int, metavar="N", help="loader processes; default: as `train`")
     command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
-    _compile(command)
+    _speed(command)
     command.add_argument(
         "-o", "--out", metavar="FILE", help="draw the graph in the colours of its time: FILE.html, .svg, .png, …"
     )

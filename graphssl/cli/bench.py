@@ -40,6 +40,7 @@ def bench(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         cache_gb=arguments.cache_gb,
         compile=arguments.compile,
+        tf32=not arguments.no_tf32,
     )
     profile = run(method, options)
     if arguments.format == "json":

@@ -38,6 +38,7 @@ def train(arguments: argparse.Namespace) -> int:
         cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,
         compile=arguments.compile,
+        tf32=not arguments.no_tf32,
     )
     return run(method, options)
 

@@ -10,6 +10,7 @@ import torch
 from graphssl.data.errors import DataError
 from graphssl.runtime.errors import RunError, Stopped
 from graphssl.runtime.folder import RunFolder
+from graphssl.runtime.regions import why_not_compiled
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def told(folder: RunFolder) -> Iterator[None]:
 
 @contextmanager
 def memory_lasts() -> Iterator[None]:
-    """Say what to do when memory runs out within."""
+    """Say what to do when memory runs out within, or torch cannot compile."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -32,6 +33,10 @@ def memory_lasts() -> Iterator[None]:
         raise RunError(f"the device is out of memory: {advice}") from None
     except MemoryError:
         raise RunError("out of memory: use a smaller --cache-gb or fewer --workers") from None
+    except Exception as error:
+        if reason := why_not_compiled(error):
+            raise RunError(reason) from None
+        raise
 
 
 def kept(folder: RunFolder) -> str:

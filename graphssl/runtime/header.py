@@ -35,7 +35,8 @@ def header(method: Method, loop: Loop, first: int) -> str:
         f"  steps     {loop.steps} of {recipe.batch_size} images, {loop.steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
-        f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}",
+        f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}"
+        + (", blocks compiled" if options.compile else ""),
     ]
     return "\n".join(lines)
 

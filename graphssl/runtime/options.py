@@ -28,3 +28,4 @@ class Options:
     cache_gb: float = 4.0
     log_with: str | None = None
     compile: bool = False  # blocks by torch.compile
+    tf32: bool = True  # products in fp32, on a GPU

@@ -5,6 +5,19 @@ from __future__ import annotations
 import torch
 
 
+def set_products(precision: str, device: torch.device, *, tf32: bool) -> None:
+    """How a GPU multiplies numbers in fp32, for this process; nothing changes on other devices.
+
+    tf32: products and convolutions of an fp32 recipe round their factors to TF32 (10 bits of mantissa), as torch did when most
+    recipes were made; without, to nothing. In half precision the few products that are left in fp32, those of losses, stay so.
+    Convolutions take the algorithm that is fastest when each shape comes first (cudnn.benchmark), as the authors' scripts do.
+    """
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if tf32 and precision == "fp32" else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = True
+
+
 def precision_on(precision: str, device: torch.device | str) -> str:
     """`fp32`, `bf16` or `fp16`: what a recipe's `precision` means on this device.
 

@@ -23,9 +23,8 @@ MOST_COMPILATIONS = 64
 """Of one class of block: image sizes, learning and slow copies, training and not, and numbers of views multiply."""
 
 
-def compile_regions(module: nn.Module, graph: Graph, device: torch.device) -> None:
+def compile_regions(module: nn.Module, graph: Graph) -> None:
     """Compile the blocks of every encoder and every head, the first time that each is called; names of weights stay."""
-    _require_compiler(device)
     import torch._dynamo as dynamo
 
     dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, MOST_COMPILATIONS)
@@ -50,8 +49,17 @@ def as_written(compiled: bool) -> AbstractContextManager[Any]:
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
-def _require_compiler(device: torch.device) -> None:
-    """A RunError where there is nothing to compile with; before data and weights are made ready."""
+def why_not_compiled(error: Exception) -> str | None:
+    """In one sentence, for an error of the compiler; of other errors nothing."""
+    if not type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
+        return None
+    where = f"`{node}`" if (node := getattr(error, "graphssl_node", None)) else "the method"
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"torch cannot compile {where}: leave --compile out ({reason})"
+
+
+def require_compiler(device: torch.device) -> None:
+    """A RunError where there is nothing to compile with."""
     if BACKEND != "inductor":
         return
     if device.type == "cuda":
@@ -66,4 +74,6 @@ def _require_compiler(device: torch.device) -> None:
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        raise RunError("--compile needs a C++ compiler, and there is none: install g++, or leave --compile out") from None
+        raise RunError(
+            "--compile needs a C++ compiler, and there is none: install g++, or leave --compile out"
+        ) from None

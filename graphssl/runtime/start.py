@@ -17,7 +17,7 @@ from graphssl.pipeline import compile as compile_method
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.launcher import processes_asked
 from graphssl.runtime.options import Options
-from graphssl.runtime.precision import precision_on
+from graphssl.runtime.precision import precision_on, set_products
 from graphssl.runtime.sharding import asked, forget, use
 
 
@@ -47,6 +47,7 @@ def accelerator_for(recipe: Train, options: Options) -> Accelerator:
         )
     except (ValueError, ImportError) as error:
         raise RunError(f"Accelerate cannot start: {error}") from None
+    set_products(precision, accelerator.device, tf32=options.tf32)
     if sharding:
         use(sharding, accelerator)
     wanted = processes_asked()

@@ -35,7 +35,7 @@ from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.peers import Peers
-from graphssl.runtime.regions import compile_regions
+from graphssl.runtime.regions import compile_regions, require_compiler
 from graphssl.runtime.report import Report
 from graphssl.runtime.resume import claim, origin, put_back
 from graphssl.runtime.sharding import shard
@@ -81,6 +81,8 @@ def prepare(
     method: Method, graph: Graph, recipe: Train, options: Options, accelerator: Accelerator, folder: RunFolder
 ) -> Ready:
     """Open the data, build the module and its optimizers, and begin the run folder or go on from it."""
+    if options.compile:
+        require_compiler(accelerator.device)
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
     source = cached(images, int(options.cache_gb * 2**30))
     ranks = accelerator.num_processes
@@ -114,7 +116,7 @@ def prepare(
     module.to(accelerator.device)
     put_back(start, module, optimizers)
     if options.compile:
-        compile_regions(module, graph, accelerator.device)
+        compile_regions(module, graph)
     if accelerator.is_fsdp2:
         model, prepared = shard(accelerator, module, graph, optimizers)
     else:

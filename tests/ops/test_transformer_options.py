@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from graphssl.ops.modules.encoder import encoder
 from graphssl.ops.modules.drop_path import DropExactly
+from graphssl.ops.modules.encoder import encoder
 from graphssl.ops.modules.vit import resized_as_dino
 
 TINY = {"patch_size": 8, "depth": 3, "embed_dim": 24, "num_heads": 2}

@@ -42,6 +42,8 @@ class _ByChance(nn.Module):
 class DropPath(_ByChance, timm.layers.DropPath):
     """timm's: each row is dropped by chance."""
 
+    drop_prob: float
+
     def rate(self) -> float:
         return self.drop_prob
 
