@@ -58,8 +58,14 @@ def why_not_compiled(error: Exception) -> str | None:
     return f"torch cannot compile {where}: leave --compile out ({reason})"
 
 
-def require_compiler(device: torch.device) -> None:
-    """A RunError where there is nothing to compile with."""
+def require_compiler(device: torch.device, graph: Graph) -> None:
+    """A RunError where there is nothing to compile with, or blocks are computed again.
+
+    Of two compilations with equal guards the repetition may take another than the forward took, which keeps other tensors.
+    """
+    for node in graph:
+        if node.attrs.get("checkpoint"):
+            raise RunError(f"`{node.name}` has `checkpoint: true`, which --compile cannot keep: leave one of them out")
     if BACKEND != "inductor":
         return
     if device.type == "cuda":

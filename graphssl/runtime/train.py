@@ -82,7 +82,7 @@ def prepare(
 ) -> Ready:
     """Open the data, build the module and its optimizers, and begin the run folder or go on from it."""
     if options.compile:
-        require_compiler(accelerator.device)
+        require_compiler(accelerator.device, graph)
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
     source = cached(images, int(options.cache_gb * 2**30))
     ranks = accelerator.num_processes

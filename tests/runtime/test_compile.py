@@ -60,8 +60,8 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             pytest.param(*case, None, marks=pytest.mark.slow)
             for case in (
                 ("moco_v2", {}),
-                ("byol", {"nodes.f.checkpoint": True}),
-                ("ibot", DEEP | {"nodes.f.checkpoint": True}),
+                ("byol", {}),
+                ("ibot", DEEP),
                 ("dinov2", DEEP | {"nodes.f.drop_path_exact": True}),
                 ("dino", DEEP | {"train.micro_batch": 8, "nodes.h.norm": "none"}),
             )
@@ -110,6 +110,11 @@ def test_without_a_compiler_nothing_is_begun(train: Any, tmp_path: Path, monkeyp
     with pytest.raises(RunError, match="--compile needs a C"):
         train("simclr", tmp_path / "run", steps=2, compile=True)
     assert not (tmp_path / "run" / "method.yaml").exists()
+
+
+def test_blocks_that_are_computed_again_are_refused(train: Any, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="`f` has `checkpoint: true`, which --compile cannot keep"):
+        train("simclr", tmp_path / "run", {"nodes.f.checkpoint": True}, steps=2, compile=True)
 
 
 def test_names_of_weights_stay() -> None:
