@@ -166,7 +166,7 @@ class _Emitter(Expressions):
             self.out.add("        freed = {}")
         self.compute(nodes, freeing=True)
         self.stage_stored()
-        self.result(nodes)
+        self.result(nodes, freeing=True)
 
     def read_views(self) -> None:
         for node in self.graph.sources():
@@ -263,13 +263,13 @@ class _Emitter(Expressions):
         else:
             self.out.add(f"{indent}{stage}", node)
 
-    def result(self, nodes: Iterable[Node]) -> None:
+    def result(self, nodes: Iterable[Node], *, freeing: bool = False) -> None:
         add, plan = self.out.add, self.graph.plan
         losses = self.graph.losses()
         words = ", ".join(f'"{n.name}": {self.reference(Ref(n.name, None, n.span))}' for n in losses)
         add(f"        losses = {{{words}}}")
         add(f"        total = {' + '.join(self.weighted(n) for n in losses) or '0.0'}")
-        gone = {name for names in plan.freed.values() for name in names}
+        gone = {name for names in plan.freed.values() for name in names} if freeing else set()
         add(f"        nodes = {{{self.all_of(node for node in nodes if node.name not in gone)}}}")
         monitors = ", ".join(f"{literal(name)}: {self.reference(ref)}" for name, ref in self.graph.monitors)
         if idle := [node for node in self.graph if node.name in plan.on_request]:
