@@ -14,20 +14,26 @@ from graphssl.data.augment import Augmenter, ViewPlan
 from graphssl.data.errors import DataError
 from graphssl.data.loader import Batch, eval_batches, train_loader
 from graphssl.data.sampler import EpochSampler
+from graphssl.data.samples import Labels
 from graphssl.data.sources import ImageSource, cached, open_data
+from graphssl.data.subset import Subset
 
 Plan = Callable[..., ViewPlan]
 EVAL = (("resize", {}), ("center_crop", {}), ("normalize", "none"))
 
 
-def _batches(source: ImageSource, plan: Plan, first: int, last: int, workers: int, **ranks: int) -> list[Batch]:
+def _batches(
+    source: ImageSource, plan: Plan, first: int, last: int, workers: int, device: str | None = None, **ranks: int
+) -> list[Batch]:
     augmenter = Augmenter({"v1": plan("quick"), "v2": [plan("simclr", 16, "v2.0"), plan("quick", 24, "v2.1")]}, seed=7)
     sampler = EpochSampler(len(source), 16, seed=7, **ranks)
-    return list(train_loader(source, sampler, augmenter.makers, first_step=first, last_step=last, workers=workers))
+    makers = {"y": Labels(), **augmenter.makers}
+    return list(train_loader(source, sampler, makers, first_step=first, last_step=last, workers=workers,
+                             device=device and torch.device(device)))  # fmt: skip
 
 
 def _tensors(batch: Batch) -> list[torch.Tensor]:
-    return [batch.views["v1"], *batch.views["v2"], batch.labels, batch.indices]
+    return [batch.views["v1"], *batch.views["v2"], batch.views["y"], batch.labels, batch.indices]
 
 
 def _same(some: Batch, other: Batch) -> bool:
@@ -43,6 +49,36 @@ def test_any_number_of_workers_makes_the_same_bytes(plan: Plan) -> None:
     for workers in (1, 2):
         there = _batches(source, plan, 0, 8, workers)
         assert len(there) == 8 and all(_same(a, b) for a, b in zip(here, there, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_views_made_on_the_device_are_those_of_the_host(class_folder: Path, plan: Plan, workers: int) -> None:
+    (class_folder / "dog" / "3.png").write_bytes(b"")
+    for source in (cached(open_data("shapes:32,100"), 1 << 20), _Uneven(open_data(str(class_folder)))):
+        host = _batches(source, plan, 0, 3, 0)
+        there = _batches(source, plan, 0, 3, workers, device="cpu")
+        assert len(there) == 3 and all(_same(a, b) for a, b in zip(host, there, strict=True))
+        assert all(list(batch.views) == ["y", "v1", "v2"] for batch in there)
+
+
+class _Uneven(Subset):
+    """Twice the images of a source, each with some columns and rows less than the one before it."""
+
+    def __init__(self, source: ImageSource) -> None:
+        super().__init__(source, [*range(len(source))] * 2)
+
+    def load(self, index: int) -> torch.Tensor:
+        return super().load(index)[:, index % 3 :, index % 5 :]
+
+
+@pytest.mark.gpu
+def test_views_made_on_a_gpu_are_those_of_the_host_but_for_rounding(plan: Plan) -> None:
+    source = open_data("shapes:32,100")
+    for workers in (0, 2):
+        pairs = zip(_batches(source, plan, 0, 4, 0), _batches(source, plan, 0, 4, workers, device="cuda"), strict=True)
+        for host, there in pairs:
+            for a, b in zip(_tensors(host), _tensors(there), strict=True):
+                torch.testing.assert_close(a, b.cpu(), atol=1e-4, rtol=0)
 
 
 def test_a_resumed_loader_continues_with_the_same_bytes(plan: Plan) -> None:
