@@ -74,7 +74,7 @@ class Packed:
     sizes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, images: Sequence[Tensor]) -> Packed:
+    def of(cls, images: Sequence[Tensor] | Tensor) -> Packed:
         sizes = np.array([image.shape[-2:] for image in images], dtype=np.int64)
         return cls(torch.cat([image.reshape(-1) for image in images]), sizes)
 
