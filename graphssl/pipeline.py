@@ -1,4 +1,4 @@
-"""The picture of docs/architecture.md as code: text -> tree -> spec -> graph -> findings -> module."""
+"""The picture of docs/architecture.md as code: text -> tree -> spec -> graph -> findings -> passes -> module."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from graphssl.language.resolve import dump, resolve
 from graphssl.language.spec import Spec, parse
 from graphssl.language.tree import Mapping as MapTree
 from graphssl.ops import registry
+from graphssl.passes import PASSES, Pass, optimize
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,10 +98,17 @@ def check(method: Method | str, *, static: bool = False) -> list[Finding]:
 
 
 def compile(
-    method: Method | str, *, steps: int = 100_000, steps_per_epoch: int = 1_000, pretrained: bool = True
+    method: Method | str,
+    *,
+    steps: int = 100_000,
+    steps_per_epoch: int = 1_000,
+    pretrained: bool = True,
+    passes: Sequence[Pass] = PASSES,
 ) -> nn.Module:
     """The method as one torch module; raises GraphError with every finding when there are errors.
 
+    steps, steps_per_epoch: length of the training and of an epoch, which schedules need. passes: what makes a step cheaper
+    and changes no number (graphssl.passes).
     pretrained: `False` starts at random where the file asks for timm's weights, for a module that a checkpoint is put into.
     Raises OSError when those weights cannot be had.
     """
@@ -111,4 +119,4 @@ def compile(
     from graphssl.compiler.build import build
 
     graph = method.graph if pretrained else method.graph.without_downloads()
-    return build(graph, steps, steps_per_epoch)
+    return build(optimize(graph, passes), steps, steps_per_epoch)

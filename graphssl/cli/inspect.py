@@ -132,8 +132,9 @@ def eject(arguments: argparse.Namespace) -> int:
     if has_errors(method.findings):
         raise GraphError(method.findings)
     from graphssl.compiler.eject import eject as ejected
+    from graphssl.passes import optimize
 
-    return _write(ejected(method.checked_graph()), arguments.out)
+    return _write(ejected(optimize(method.checked_graph())), arguments.out)
 
 
 def schema(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from graphssl.compiler.calls import arguments, curve_source, literal
 from graphssl.compiler.expressions import Expressions
+from graphssl.compiler.output import asked
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.parts import parts_of
 from graphssl.ir.signature import Module
@@ -157,11 +158,15 @@ class _Emitter(Expressions):
     def forward(self) -> None:
         self.out.add("    def forward(self, views: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
         self.like = self.images()
+        plan = self.graph.plan
+        nodes = [node for node in self.graph.in_order() if node.name not in plan.on_request]
         self.read_views()
         self.read_schedules(self.graph)
-        self.compute(self.graph)
-        self.stage()
-        self.result(self.graph)
+        if plan.freed:
+            self.out.add("        freed = {}")
+        self.compute(nodes, freeing=True)
+        self.stage_stored()
+        self.result(nodes)
 
     def read_views(self) -> None:
         for node in self.graph.sources():
@@ -177,17 +182,31 @@ class _Emitter(Expressions):
                 value = f"self.{attribute}(step)"
                 self.out.add(f"        {self.scalar(name, key)} = torch.full((), {value}, {like})", node)
 
-    def compute(self, nodes: Iterable[Node]) -> None:
-        """One line per node, under the contexts they run in."""
-        region = ""
+    def compute(self, nodes: Iterable[Node], *, freeing: bool = False, indent: str = "        ") -> None:
+        """One line per node, under the contexts they run in; behind it what a state collects, and what is not needed any more."""
+        plan, region = self.graph.plan, ""
+        elsewhere = {name for names in plan.joined.values() for name in names}
         for node in nodes:
             if node.kind == "source":
                 continue
-            before, region = region, self.region(node)
-            if region and region != before:
-                self.out.add(f"        with {region}:")
-            indent = "            " if region else "        "
-            self.out.add(f"{indent}{self.local(node.name)} = {self.call(node)}", node)
+            if node.name not in elsewhere:
+                before, region = region, self.region(node)
+                if region and region != before:
+                    self.out.add(f"{indent}with {region}:")
+                names = [node.name, *plan.joined.get(node.name, ())]
+                targets = ", ".join(map(self.local, names))
+                self.out.add(f"{indent}{'    ' if region else ''}{targets} = {self.call(node)}", node)
+            collects = node.kind == "state" and not node.delayed
+            gone = plan.freed.get(node.name, ()) if freeing else ()
+            if collects:
+                self.out.add(f"{indent}if self.training:")
+                self.stage(node, f"{indent}    ")
+            if gone:
+                values = self.all_of(self.graph.nodes[name] for name in gone)
+                self.out.add(f"{indent}freed |= {self.use(asked)}(keep, {{{values}}})", node)
+                self.out.add(f"{indent}del {', '.join(map(self.local, gone))}", node)
+            if collects or gone:
+                region = ""
 
     def in_parts(self) -> None:
         """The step again, cut where samples begin to meet: `encode` takes a part of the batch, `conclude` all that they gave."""
@@ -208,7 +227,7 @@ class _Emitter(Expressions):
         add(f"            return {{{', '.join(self.kept(ref) for ref in parts.learning)}}}")
         self.compute(rest)
         add(f"        nodes = {{{self.all_of(parts.by_sample)}}}")
-        add("        return {name: nodes[name] for name in nodes if name in keep}")
+        add(f"        return {self.use(asked)}(keep, nodes)")
         add("")
         add("    def conclude(self, encoded: dict, step: int = 0, keep: tuple = ()) -> StepOutput:")
         add('        """What needs the whole batch, from what `encode` gave of all its parts, joined."""')
@@ -220,35 +239,45 @@ class _Emitter(Expressions):
             self.encoded[ref.node, self.graph.port(ref)] = name
         self.read_schedules(parts.whole)
         self.compute(parts.whole)
-        self.stage()
+        self.stage_stored()
         self.result(parts.whole)
         self.encoded.clear()
 
-    def stage(self) -> None:
-        """What states will write after the step: what they store, or what went through them."""
-        states = self.graph.of_kind("state")
+    def stage_stored(self) -> None:
+        """What states that are read before they are fed will write after the step."""
+        states = [node for node in self.graph.of_kind("state") if node.delayed]
         if states:
             self.out.add("        if self.training:")
         for node in states:
-            inputs = self.expressions(node)
-            each, views = self.elements(node, inputs)
-            stage = f"{self.attribute(node.name)}.stage({', '.join({**inputs, **each}.values())})"
-            if each:
-                self.out.add(f"            for {views}:", node)
-                self.out.add(f"                {stage}", node)
-            else:
-                self.out.add(f"            {stage}", node)
+            self.stage(node, "            ")
+
+    def stage(self, node: Node, indent: str) -> None:
+        """What a state stores, or what went through it."""
+        inputs = self.expressions(node)
+        each, views = self.elements(node, inputs)
+        stage = f"{self.attribute(node.name)}.stage({', '.join({**inputs, **each}.values())})"
+        if each:
+            self.out.add(f"{indent}for {views}:", node)
+            self.out.add(f"{indent}    {stage}", node)
+            self.out.add(f"{indent}del {', '.join(each.values())}", node)  # they would keep what they are views of
+        else:
+            self.out.add(f"{indent}{stage}", node)
 
     def result(self, nodes: Iterable[Node]) -> None:
-        add = self.out.add
+        add, plan = self.out.add, self.graph.plan
         losses = self.graph.losses()
         words = ", ".join(f'"{n.name}": {self.reference(Ref(n.name, None, n.span))}' for n in losses)
         add(f"        losses = {{{words}}}")
         add(f"        total = {' + '.join(self.weighted(n) for n in losses) or '0.0'}")
-        add(f"        nodes = {{{self.all_of(nodes)}}}")
+        gone = {name for names in plan.freed.values() for name in names}
+        add(f"        nodes = {{{self.all_of(node for node in nodes if node.name not in gone)}}}")
         monitors = ", ".join(f"{literal(name)}: {self.reference(ref)}" for name, ref in self.graph.monitors)
-        values = "{name: nodes[name] for name in nodes if name in keep}"
-        add(f"        return StepOutput(total, losses, {values}, {{{monitors}}})")
+        if idle := [node for node in self.graph if node.name in plan.on_request]:
+            add("        if keep:  # nothing else needs these")
+            self.compute(idle, indent="            ")
+            add(f"            nodes |= {{{self.all_of(idle)}}}")
+        values = f"{self.use(asked)}(keep, nodes)"
+        add(f"        return StepOutput(total, losses, {f'freed | {values}' if gone else values}, {{{monitors}}})")
 
     def all_of(self, nodes: Iterable[Node]) -> str:
         """Every output of `nodes` by its name."""

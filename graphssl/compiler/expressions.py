@@ -15,7 +15,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.language.schedule import Schedule
 from graphssl.language.spec import Ref
 from graphssl.ops.modules.batch_norm import shuffled
-from graphssl.ops.modules.lists import average, by_size, joint
+from graphssl.ops.modules.lists import average, by_size, joint, side_by_side
 
 
 class Expressions:
@@ -45,7 +45,22 @@ class Expressions:
 
     def local(self, name: str) -> str:
         ident = name.replace("/", "_")
-        taken = {*self.names, "self", "views", "step", "keep", "losses", "total", "nodes", "x", "i", "j", "o"}
+        taken = {
+            *self.names,
+            "self",
+            "views",
+            "step",
+            "keep",
+            "losses",
+            "total",
+            "nodes",
+            "freed",
+            "asked",
+            "x",
+            "i",
+            "j",
+            "o",
+        }
         taken |= {"again", "encoded", "like"} if self.graph.train and self.graph.train.micro_batch else set()
         taken |= {"take", "take_layers", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
         return f"{ident}_" if ident in taken else ident
@@ -70,7 +85,7 @@ class Expressions:
     def region(self, node: Node) -> str:
         """The context a node runs in: teachers without gradient, losses in full precision."""
         still = node.kind == "link" or node.attrs.get("frozen")
-        if still and not any(edge.grad for edge in node.outputs.values()):
+        if (still and not any(edge.grad for edge in node.outputs.values())) or node.name in self.graph.plan.no_grad:
             return "torch.no_grad()"
         if node.kind == "loss":
             return f"{self.use(full_precision_region)}({self.device()})"
@@ -93,6 +108,12 @@ class Expressions:
         if node.delayed:
             return f"{self.attribute(node.name)}()"
         call, inputs = self.callee(node), self.expressions(node)
+        if node.name in self.graph.plan.at_once:
+            return call(inputs)
+        if others := self.graph.plan.joined.get(node.name):
+            module = self.attribute(self.graph.module_of(node).name)
+            given = [e for name in (node.name, *others) for e in self.expressions(self.graph.nodes[name]).values()]
+            return f"{self.use(side_by_side)}({module}, {', '.join(given)})"
         if node.pairs is not None:  # other lists belong to the views of the first
             _, right = node.op.paired  # type: ignore[attr-defined]
             index = {p: "[j]" if p == right else "[i]" for p, edge in node.given.items() if edge.listed}
@@ -102,7 +123,7 @@ class Expressions:
         if not each:
             return call(inputs)
         one = call({**inputs, **each})
-        how = node.attrs.get("batch") or (self.graph.nodes[node.root].attrs["batch"] if node.root else "per_view")
+        how = self.graph.fed(node)
         if how != "per_view":
             names = ", ".join(each.values())
             short = one.removesuffix(f"({names})")

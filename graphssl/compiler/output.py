@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -14,3 +15,8 @@ class StepOutput(NamedTuple):
     losses: dict[str, Tensor]
     values: dict[str, Any]
     monitors: dict[str, Tensor]
+
+
+def asked(keep: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values whose names are to be kept."""
+    return {name: value for name, value in values.items() if name in keep}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from graphssl.ir.plan import Plan
 from graphssl.ir.signature import Link, Op
 from graphssl.ir.types import Edge, Value
 from graphssl.language.diagnostics import Span
@@ -103,9 +104,25 @@ class Graph:
     train: Train | None
     spec: Spec
     _flow: Flow = field(repr=False, compare=False)
+    plan: Plan = field(default=Plan(), repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
+
+    def in_order(self) -> list[Node]:
+        """The nodes in the order in which a step computes them."""
+        return [self.nodes[name] for name in self.plan.order or self.nodes]
+
+    def planned(self, **changes: Any) -> Graph:
+        """The graph with another plan (`Plan`)."""
+        return replace(self, plan=replace(self.plan, **changes))
+
+    def fed(self, node: Node) -> str:
+        """How a module takes a list of views: `per_view`, `joint` or `by_size`."""
+        asked = [node.attrs, self.nodes[node.root].attrs if node.root else {}]
+        return self.plan.batch.get(node.name) or next(
+            (attrs["batch"] for attrs in asked if attrs.get("batch")), "per_view"
+        )
 
     def of_kind(self, *kinds: str) -> list[Node]:
         return [node for node in self if node.kind in kinds]

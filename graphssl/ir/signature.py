@@ -60,6 +60,8 @@ class Op:
     observer: has weights of its own that only watch the method.
     spare_weights: names of weights that only some calls need: a run may have them, and a node that starts from it not.
     prevents_collapse: keeps its inputs from becoming the same vector for every image (negatives, a variance term).
+    by_vector: maps each vector (the last axis) of its one input, whatever the axes before it.
+    takes_views_at_once: its function also takes a list of views, and gives what it gives of each.
     """
 
     name: ClassVar[str]
@@ -72,6 +74,8 @@ class Op:
     observer: ClassVar[bool] = False
     spare_weights: ClassVar[tuple[str, ...]] = ()
     prevents_collapse: ClassVar[bool] = False
+    by_vector: ClassVar[bool] = False
+    takes_views_at_once: ClassVar[bool] = False
 
     def __init_subclass__(cls, **_: Any) -> None:
         cls.inputs = {**cls.inputs, **_declared(cls, Input)}

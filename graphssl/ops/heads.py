@@ -15,6 +15,7 @@ _HIDDEN = re.compile(r"hidden\.[0-9]+")
 
 
 class _Head(Module):
+    by_vector = True
     features = Input("features[b d] | tokens[b n d]", "vectors to map")
     dims = widths(doc="Width of each layer; the last is the output, the others are hidden.")
     norm = choice("none", "batch", "layer", default="batch", doc="Normalisation after each hidden layer.")

@@ -25,6 +25,7 @@ class Prototypes(Module):
 
     name = "prototypes"
     term = "a prototype head"
+    by_vector = True
     features = Input("features[b d] | tokens[b n d]", "vectors to compare with the prototypes")
     output = Output("logits[b k]", "one number per prototype")
     hidden = widths([2048, 2048], doc="Width of each hidden layer.")

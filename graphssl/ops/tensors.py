@@ -113,6 +113,7 @@ class Gather(Pure):
 
     name = "gather"
     term = "gathering over all ranks"
+    takes_views_at_once = True
     x = Input("features[b d]", "rows of this rank")
     output = Output("features[b d]", "rows of all ranks", unit="same")
     grad = flag(True, doc="Let gradient flow back to all ranks.", role="call")

@@ -125,7 +125,7 @@ def test_the_online_probe_never_touches_the_method(toy: Callable[..., Any]) -> N
 
 
 def test_an_error_while_running_names_the_node_and_its_line(toy: Callable[..., Any]) -> None:
-    method = toy("byol")
+    method = toy("simsiam")
     module = compiled(method)
     views = toy_views(method)
     views["v1"] = views["v1"][:, :2]
@@ -133,7 +133,7 @@ def test_an_error_while_running_names_the_node_and_its_line(toy: Callable[..., A
         module(views)
     note = caught.value.__notes__[0]
     assert "in node `f` (encoder)" in note
-    assert "byol.yaml:" in note
+    assert "simsiam.yaml:" in note
     assert "^" in note
 
 

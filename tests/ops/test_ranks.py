@@ -46,6 +46,16 @@ def keys(rows):
     out = torch.stack([shuffled(norm, rows, step=step) for step in range(3)], dim=1).detach()
     return out, torch.cat([norm.running_mean, norm.running_var])
 
+def exchanged(rows, at_once):
+    # what two views (of widths 5 and 2) are on all ranks, the gradient of it, and how many exchanges that took
+    rows, taken, own = rows.clone().requires_grad_(), [], dist.all_gather
+    views = [rows, 2 * rows[:, :2]]
+    dist.all_gather = lambda *given: (taken.append(1), own(*given))
+    out = gather(views, grad=True) if at_once else [gather(view, grad=True) for view in views]
+    dist.all_gather = own
+    sum((view * view.cumsum(0)).sum() for view in out).backward()
+    return out, rows.grad, len(taken)
+
 def queued(views, micro):
     torch.manual_seed(0)
     queue = Queue(5, size=11, unit=False).double()
@@ -139,6 +149,9 @@ for rows in (mine, uneven):
         same(found[3], statistics, f"running statistics of {kind.__name__}")
 apart = info_nce(x[mine], 2 * x[mine].flip(1), temperature=0.5)
 assert torch.equal(apart, contrasts[rank]), "keys that were not gathered have no offset"
+(a, gradient, exchanges), (b, same_gradient, more) = exchanged(x[mine], True), exchanged(x[mine], False)
+assert (exchanges, more) == (1, 2) and all(torch.equal(*pair) for pair in zip(a, b)), "views gathered in one exchange"
+assert torch.equal(gradient, same_gradient), "gradient of views gathered in one exchange"
 alone = koleo_loss(x[mine], scope="rank")
 dist.all_reduce(alone)
 assert abs(alone / 2 - one["koleo of all ranks"][0]) > 1e-3, "each rank by itself is something else"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -26,8 +28,17 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
-def gather(x: Tensor, *, grad: bool) -> Tensor:
-    """x (b d) of every rank, in rank order (B d)."""
+@overload
+def gather(x: Tensor, *, grad: bool) -> Tensor: ...
+@overload
+def gather(x: list[Tensor], *, grad: bool) -> list[Tensor]: ...
+def gather(x: Tensor | list[Tensor], *, grad: bool) -> Tensor | list[Tensor]:
+    """x (b d) of every rank, in rank order (B d); of a list, each of them, in one exchange."""
+    if isinstance(x, list):
+        if world()[1] == 1 or len(x) < 2 or x[0].is_meta:
+            return [gather(each, grad=grad) for each in x]
+        together = gather(torch.cat(x, dim=1), grad=grad)
+        return [each.contiguous() for each in together.split([each.shape[1] for each in x], dim=1)]
     if world()[1] == 1 or x.is_meta:
         return x if grad else x.detach()
     return GatherRows.apply(x) if grad else gathered(x.detach())

@@ -36,3 +36,14 @@ def by_size(module: Callable[..., Any], *lists: Sequence[Tensor]) -> list[Any]:
     """One call for each run of views of one image size."""
     runs = groupby(zip(*lists, strict=True), key=lambda each: each[0].shape[1:])
     return [out for _, run in runs for out in joint(module, *zip(*run, strict=True))]
+
+
+def side_by_side(module: Callable[..., Any], *given: Tensor | Sequence[Tensor]) -> list[Any]:
+    """One call on all vectors (… d) of several values, each a tensor or a list of views; what each of them gives."""
+    flat = [x.flatten(0, -2) for each in given for x in as_list(each)]
+    parts = iter(module(torch.cat(flat)).split([len(x) for x in flat]))
+    outputs: list[Any] = []
+    for each in given:
+        shaped = [next(parts).unflatten(0, x.shape[:-1]) for x in as_list(each)]
+        outputs.append(shaped if isinstance(each, list) else shaped[0])
+    return outputs
