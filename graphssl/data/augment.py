@@ -19,7 +19,7 @@ from graphssl.data.errors import DataError
 from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
 from graphssl.data.philox import Draws, key_of
 from graphssl.data.resample import to_float
-from graphssl.data.samples import Samples
+from graphssl.data.samples import Samples, moved
 from graphssl.data.steps import fill_defaults
 
 # Floats that one pass works on (on a CPU), so that they stay in the cache from one step to the next.
@@ -105,7 +105,7 @@ class _View:
         for rows, images in batch.groups:  # sizes differ up to the last crop
             for apply in applies[: self._geometry]:
                 images = apply(images, rows)
-            view[torch.from_numpy(rows)] = to_float(images)
+            view.index_copy_(0, moved(rows, batch.device), to_float(images))
         rest = applies[self._geometry :]
         step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else len(batch)
         for start in range(0, len(batch), step) if rest else ():

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphssl.data.samples import moved
+
 JITTERS = ("brightness", "contrast", "saturation", "hue")  # also the order when it is `fixed`
 
 
@@ -93,7 +95,7 @@ def jitter(
             if len(which) == len(images):
                 images = change(images, strengths[:, number])
             elif len(which):
-                rows = torch.from_numpy(which).to(images.device)
+                rows = moved(which, images.device)
                 images.index_copy_(0, rows, change(images.index_select(0, rows), strengths[rows, number]))
     return images
 

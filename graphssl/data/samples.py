@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +62,12 @@ class Samples:
         ]
 
 
+def moved(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
+    """The values on a device. The host does not wait until the device has done what came before."""
+    there = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    return there.to(device, non_blocking=device.type != "mps")  # which may read them when they are no longer there
+
+
 @dataclass(frozen=True, eq=False)
 class Packed:
     """Images of any sizes in one piece of memory, which goes to another process or a device at once.
@@ -79,8 +86,8 @@ class Packed:
         return cls(torch.cat([image.reshape(-1) for image in images]), sizes)
 
     def on(self, device: torch.device) -> Tensor | list[Tensor]:
-        """The images there, uint8: [b 3 h w] if all are of one size, else b of [3 h w]. The host does not wait for the copy."""
-        pixels = self.pixels.to(device, non_blocking=True)
+        """The images there, uint8: [b 3 h w] if all are of one size, else b of [3 h w]."""
+        pixels = moved(self.pixels, device)
         if (self.sizes == self.sizes[0]).all():
             return pixels.view(-1, 3, *self.sizes[0].tolist())
         parts = pixels.split((3 * self.sizes.prod(axis=1)).tolist())

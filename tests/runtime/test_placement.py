@@ -24,7 +24,8 @@ Train = Callable[..., int]
 
 
 def same(a: Path, b: Path) -> bool:
-    return logged(a) == logged(b) and all(torch.equal(final(a)[name], value) for name, value in final(b).items())
+    some, others = final(a), final(b)
+    return logged(a) == logged(b) and all(torch.equal(some[name], value) for name, value in others.items())
 
 
 def test_a_run_is_the_same_wherever_its_views_are_made(train: Train, tmp_path: Path) -> None:
