@@ -39,7 +39,7 @@ class FolderSource:
     def identity(self) -> Iterator[str]:
         yield f"folder {self._root.resolve()}"
         for name in self._files:
-            yield f"{name}\0{state_of(self._root / name)}"
+            yield f"{name}\0{state_of(f'{self._root}/{name}')}"
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
