@@ -42,6 +42,7 @@ setup(
         "rich>=13.7",
         "safetensors>=0.4.3",
         "numpy>=1.26",
+        "opencv-python-headless>=4.10",
         "pillow>=10",
         "psutil",
         "resvg_py>=0.5",

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphssl.data import opencv
 from graphssl.data.errors import DataError
+from graphssl.data.moving import moved
 from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
 from graphssl.data.philox import Draws, key_of
 from graphssl.data.resample import to_float
-from graphssl.data.samples import Samples, moved
+from graphssl.data.samples import Samples
 from graphssl.data.steps import fill_defaults
 
 # Floats that one pass works on (on a CPU), so that they stay in the cache from one step to the next.
@@ -68,7 +70,7 @@ class Augmenter:
             epoch: counted from 0.
 
         Returns:
-            by source node, float32 [b 3 size size], contiguous, or a list of those.
+            by source node, float32 [b 3 size size], or a list of those.
 
         Raises:
             DataError: the steps leave images of another size than the view's.
@@ -101,13 +103,18 @@ class _View:
     def __call__(self, batch: Samples) -> Tensor:
         applies = self._prepare(batch)
         size = self._plan.size
-        view = torch.empty((len(batch), 3, size, size), device=batch.device)
+        one_by_one = opencv.suits(size, batch.device)
+        layout = torch.channels_last if one_by_one else torch.contiguous_format
+        view = torch.empty((len(batch), 3, size, size), device=batch.device, memory_format=layout)
         for rows, images in batch.groups:  # sizes differ up to the last crop
             for apply in applies[: self._geometry]:
                 images = apply(images, rows)
-            view.index_copy_(0, moved(rows, batch.device), to_float(images))
+            if len(rows) == 1:
+                _put(images[0], view[rows[0]])
+            else:
+                view.index_copy_(0, moved(rows, batch.device), to_float(images))
         rest = applies[self._geometry :]
-        step = max(CHUNK // (3 * size * size), 1) if batch.device.type == "cpu" else len(batch)
+        step = 1 if one_by_one else CHUNK // (3 * size * size) if batch.device.type == "cpu" else len(batch)
         for start in range(0, len(batch), step) if rest else ():
             part = images = view[start : start + step]
             for apply in rest:
@@ -131,3 +138,10 @@ class _View:
                 f"{height} x {width}; add `crop`, or `resize` and `center_crop`"
             )
         return applies
+
+
+def _put(image: Tensor, place: Tensor) -> None:
+    """An image, uint8 or float, at its float place."""
+    place.copy_(image)
+    if not image.is_floating_point():
+        place.div_(255)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from graphssl.data.resample import SMALL
+from graphssl.data import opencv
+from graphssl.data.opencv import or_opencv
 
 
 def kernel_width(kernel: int | str, size: int, largest_sigma: float) -> int:
@@ -32,12 +33,15 @@ def gaussian_blur(images: Tensor, sigma: Tensor, width: int) -> Tensor:
 
     Equal to torchvision.transforms.v2.functional.gaussian_blur, computed as two one-dimensional passes.
     """
-    if width == 1:
-        return images
-    taps = _taps(sigma, width)
-    if images.device.type != "cpu" or max(images.shape[-2:]) <= SMALL:
-        return _by_matrices(images, taps)
-    return _by_convolution(images, taps)
+    return images if width == 1 else _blurred(width // 2)(images, sigma)
+
+
+def _blurred(radius: int) -> Callable[[Tensor, Tensor], Tensor]:
+    @or_opencv(partial(opencv.gaussian_blur, radius=radius))
+    def by_matrices(images: Tensor, sigma: Tensor) -> Tensor:
+        return _by_matrices(images, _taps(sigma, 2 * radius + 1))
+
+    return by_matrices
 
 
 def _taps(sigma: Tensor, width: int) -> Tensor:
@@ -65,12 +69,3 @@ def _shifts(side: int, width: int, device: torch.device) -> Tensor:
         source = (side - 1) - ((side - 1) - source).abs()
         shifts[tap, pixel, source] = 1
     return shifts.view(width, side * side)
-
-
-def _by_convolution(images: Tensor, taps: Tensor) -> Tensor:
-    g, c, height, width = images.shape
-    radius = taps.shape[1] // 2
-    padded = F.pad(images, (radius, radius, radius, radius), mode="reflect").view(1, g * c, height + 2 * radius, -1)
-    kernels = taps.repeat_interleave(c, dim=0)[:, None]  # g*c 1 width
-    across = F.conv2d(padded, kernels[:, :, None, :], groups=g * c)
-    return F.conv2d(across, kernels[:, :, :, None], groups=g * c).view(g, c, height, width)

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphssl.data.samples import moved
+from graphssl.data import opencv
+from graphssl.data.moving import moved
+from graphssl.data.opencv import or_opencv
 
 JITTERS = ("brightness", "contrast", "saturation", "hue")  # also the order when it is `fixed`
 
@@ -24,31 +26,37 @@ def grey(images: Tensor) -> Tensor:
     return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).unsqueeze_(1)
 
 
+@or_opencv(opencv.grayscale)
 def grayscale(images: Tensor) -> Tensor:
     """The luminance in all three channels."""
     return images.copy_(grey(images))
 
 
+@or_opencv(opencv.scale_brightness)
 def scale_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """images * factor."""
     return images.mul_(_per_image(factor)).clamp_(0, 1)
 
 
+@or_opencv(opencv.add_brightness)
 def add_brightness(images: Tensor, offset: Tensor) -> Tensor:
     """images + offset: brightness as in SimCLR v1 and BYOL."""
     return images.add_(_per_image(offset)).clamp_(0, 1)
 
 
+@or_opencv(opencv.contrast)
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Away from (or towards) the mean luminance of the image."""
     return _blend(images, grey(images).mean(dim=(1, 2, 3), keepdim=True), factor)
 
 
+@or_opencv(opencv.saturation)
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Away from (or towards) the luminance of each pixel."""
     return _blend(images, grey(images), factor)
 
 
+@or_opencv(opencv.hue)
 def hue(images: Tensor, shift: Tensor) -> Tensor:
     """Hue turned by `shift` (in turns, -.5 to .5), through HSV.
 
@@ -89,6 +97,10 @@ def jitter(
         order: (g n): which change an image gets first, second, ... (on the host, to spare an accelerator the wait)
         changes: the n functions.
     """
+    if len(images) == 1:
+        for number in order[0].tolist():
+            images = changes[number](images, strengths[:, number])
+        return images
     for turn in range(len(changes)):
         for number, change in enumerate(changes):
             which = np.flatnonzero(order[:, turn] == number)

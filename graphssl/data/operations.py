@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphssl.data import colour
+from graphssl.data import colour, opencv
 from graphssl.data.blur import gaussian_blur, kernel_width
 from graphssl.data.crop import erased_windows, padded_windows, random_windows
 from graphssl.data.errors import DataError
+from graphssl.data.moving import moved
+from graphssl.data.opencv import or_opencv
 from graphssl.data.philox import Draws
 from graphssl.data.resample import crop_and_resize, to_float
-from graphssl.data.samples import moved
 
 Rows = NDArray[np.int64]
 Apply = Callable[[Tensor, Rows], Tensor]
@@ -94,7 +96,7 @@ def pad_crop(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared
 
 def flip(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     hit = draws.uniforms(0)[:, 0] < params["p"]
-    return lambda images, rows: _where(images, hit[rows], lambda some, _: some.flip(-1)), at.sizes
+    return lambda images, rows: _where(images, hit[rows], lambda some, _: _mirrored(some)), at.sizes
 
 
 def vertical_flip(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
@@ -188,11 +190,15 @@ def erase(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
 
 
 def normalize(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
-    mean = at.tensor(np.array(params["mean"]))[:, None, None]
-    std = at.tensor(np.array(params["std"]))[:, None, None]
-    if not any(params["mean"]) and all(value == 1 for value in params["std"]):
+    mean, std = (np.array(params[name], dtype=np.float32) for name in ("mean", "std"))
+    if not mean.any() and (std == 1).all():
         return lambda images, rows: to_float(images), at.sizes
-    return lambda images, rows: to_float(images).sub_(mean).div_(std), at.sizes
+
+    @or_opencv(partial(opencv.normalize, mean=mean, std=std))
+    def normalized(images: Tensor) -> Tensor:
+        return images.sub_(at.tensor(mean)[:, None, None]).div_(at.tensor(std)[:, None, None])
+
+    return lambda images, rows: normalized(to_float(images)), at.sizes
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -216,6 +222,11 @@ OPERATIONS: dict[str, Operation] = {
 GEOMETRY = frozenset({"crop", "resize", "center_crop", "pad_crop"})
 
 
+@or_opencv(opencv.flip)
+def _mirrored(images: Tensor) -> Tensor:
+    return images.flip(-1)
+
+
 def _turned(images: Tensor, angles: Tensor) -> Tensor:
     """Square images rotated around their centre by angles (g), in radians; bilinear, mirrored at the edges."""
     cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
@@ -224,10 +235,13 @@ def _turned(images: Tensor, angles: Tensor) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
+_ALONE = {True: np.array([0]), False: np.array([], dtype=np.int64)}
+
+
 def _where(images: Tensor, hit: NDArray[np.bool_], change: Callable[[Tensor, Rows], Tensor]) -> Tensor:
     """Images, float, with those that were hit changed; `change` gets them and their positions, and may overwrite them."""
     images = to_float(images)
-    which = np.flatnonzero(hit)
+    which = np.flatnonzero(hit) if len(hit) > 1 else _ALONE[hit[0]]
     if not len(which):
         return images
     if len(which) == len(images):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphssl.data.samples import moved
+from graphssl.data.moving import moved
 
 # Up to this side (pixels), on a CPU, one pair of dense matrix products for a whole batch beats one call per image.
 SMALL = 64
@@ -18,7 +18,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
-    """Windows of the images, resized, float32 in [0, 1]: (g 3 h' w').
+    """Windows of the images, resized: (g 3 h' w'), float32 in [0, 1], or uint8.
 
     Args:
         images: (g 3 h w), uint8 or float in [0, 1].
@@ -27,17 +27,18 @@ def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], inte
         interpolation: bilinear or bicubic.
 
     Small images, and all images on an accelerator, go through dense matrices in float32. Large ones on a CPU are
-    resized one by one in uint8 if they are uint8, which is three times as fast and rounds to 1/255.
+    resized one by one; if they are uint8 they stay that, which is three times as fast and rounds to 1/255.
     """
     if images.device.type != "cpu" or max(images.shape[-2:]) <= SMALL:
         return _by_matrices(to_float(images), windows, size, interpolation)
-    out = torch.empty((len(images), 3, *size), dtype=torch.float32)
-    for place, image, (top, left, height, width) in zip(out, images, windows.tolist(), strict=True):
+    resized = []
+    for image, (top, left, height, width) in zip(images, windows.tolist(), strict=True):
         window = image[None, :, top : top + height, left : left + width]
         if not image.is_floating_point():
             window = window.contiguous(memory_format=torch.channels_last)
-        place.copy_(F.interpolate(window, size, mode=interpolation, antialias=True)[0])
-    return out.clamp_(0, 1) if images.is_floating_point() else out.div_(255)
+        resized.append(F.interpolate(window, size, mode=interpolation, antialias=True))
+    out = torch.cat(resized) if len(resized) > 1 else resized[0]
+    return out.clamp_(0, 1) if images.is_floating_point() else out
 
 
 def _by_matrices(images: Tensor, windows: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from graphssl.data.moving import moved
+from graphssl.data.opencv import suits
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,9 @@ class Samples:
             return [(np.arange(len(self.images)), self.images)]
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for position, image in enumerate(self.images):
-            by_shape.setdefault(tuple(image.shape), []).append(position)
+            # large ones are changed one by one on a CPU, where joining them would be one more copy
+            alone = (position,) if suits(max(image.shape[-2:]), image.device) else ()
+            by_shape.setdefault((*image.shape, *alone), []).append(position)
         return [
             (
                 np.array(rows),
@@ -60,12 +64,6 @@ class Samples:
             )
             for rows in by_shape.values()
         ]
-
-
-def moved(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
-    """The values on a device. The host does not wait until the device has done what came before."""
-    there = values if isinstance(values, Tensor) else torch.from_numpy(values)
-    return there.to(device, non_blocking=device.type != "mps")  # which may read them when they are no longer there
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,6 +61,15 @@ def test_views_made_on_the_device_are_those_of_the_host(class_folder: Path, plan
         assert all(list(batch.views) == ["y", "v1", "v2"] for batch in there)
 
 
+def test_large_views_made_on_the_device_are_those_of_the_host(plan: Plan) -> None:
+    makers = Augmenter({"v": plan("byol_2", 72, "v")}, seed=7).makers
+    how = {"first_step": 0, "last_step": 2, "workers": 0}
+    for source in (open_data("shapes:96,16"), _Uneven(open_data("shapes:96,10"))):
+        host, there = (train_loader(source, EpochSampler(len(source), 8), makers, **how, device=device)
+                       for device in (None, torch.device("cpu")))  # fmt: skip
+        assert all(torch.equal(a.views["v"], b.views["v"]) for a, b in zip(host, there, strict=True))
+
+
 class _Uneven(Subset):
     """Twice the images of a source, each with some columns and rows less than the one before it."""
 

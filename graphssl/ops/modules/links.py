@@ -43,5 +43,4 @@ def ema_update(slow: nn.Module, fast: nn.Module, momentum: float, buffers: str =
     for pairs in (parameters, averaged):  # apart: sharded parameters cannot be listed with buffers, which are whole
         if momentum != 1.0 and pairs:
             ours, others = zip(*pairs, strict=True)
-            torch._foreach_mul_(ours, momentum)
-            torch._foreach_add_(ours, others, alpha=1.0 - momentum)
+            torch._foreach_lerp_(ours, others, 1.0 - momentum)
