@@ -191,6 +191,7 @@ class _DecodedSteps(TrainSteps):
 def _one_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
     """The same batches on a CUDA device, each made on a stream of its own while the step before it runs."""
     stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))  # images that lie on the device were written there
 
     def begun() -> tuple[Batch, torch.cuda.Event] | StopIteration | DataError:
         try:
