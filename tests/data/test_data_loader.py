@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
 import torch
 
+from graphssl.data import loader as loading
 from graphssl.data.augment import Augmenter, ViewPlan
 from graphssl.data.errors import DataError
 from graphssl.data.loader import Batch, eval_batches, train_loader
@@ -78,6 +81,27 @@ class _Uneven(Subset):
 
     def load(self, index: int) -> torch.Tensor:
         return super().load(index)[:, index % 3 :, index % 5 :]
+
+
+def test_working_a_batch_ahead_loses_none_before_an_error(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    stream = MagicMock()
+    for name in ("Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda entered: contextlib.nullcontext())
+    made = iter(_batches(open_data("shapes:32,100"), plan, 0, 3, 0, device="cpu"))
+    begun = []
+
+    def batches() -> Iterator[Batch]:
+        for batch in made:
+            begun.append(batch)
+            yield batch
+        raise DataError("no more")
+
+    ahead = loading._one_ahead(batches(), torch.device("cuda"))
+    for step in range(3):
+        assert next(ahead) is begun[step] and len(begun) == min(step + 2, 3)
+    with pytest.raises(DataError, match="no more"):
+        next(ahead)
 
 
 @pytest.mark.gpu
