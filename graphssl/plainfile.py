@@ -21,3 +21,12 @@ def open_plain(path: str | Path) -> IO[bytes]:
         handle.close()
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
     return handle
+
+
+def state_of(path: str | Path) -> str:
+    """Size and time of change of a file, as words that are others when it was written to."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return "gone"
+    return f"{found.st_size} {found.st_mtime_ns}"

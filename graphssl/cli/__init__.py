@@ -80,6 +80,32 @@ def _speed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-tf32", action="store_true", help="on a GPU, products in full fp32 instead of TF32")
 
 
+def _data(command: argparse.ArgumentParser) -> None:
+    """How images come to the step."""
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="loader processes of each rank; default: 0 on a CPU, else its share of the cores, up to 16",
+    )
+    command.add_argument(
+        "--augment",
+        choices=["auto", "host", "device"],
+        default="auto",
+        help="where views are made; auto: by the workers if the device is a CPU, else where it takes less time",
+    )
+    command.add_argument(
+        "--cache",
+        choices=["ram", "disk", "none"],
+        default="ram",
+        help="where decoded images are kept; ram: if all fit into --cache-gb; disk: for later runs, too; default: ram",
+    )
+    command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="memory for images; default: 4")
+    command.add_argument(
+        "--cache-dir", metavar="DIR", help="of --cache disk; default: `decoded` in the user's cache folder"
+    )
+
+
 def _inspecting(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("list", "inspect:list_", "list methods with their variants, ops and recipes", "graphssl list")
     command.add_argument("--format", choices=["text", "json"], default="text")
@@ -195,7 +221,6 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--allow-changed", action="store_true", help="resume although method, length or data were changed"
     )
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
-    command.add_argument("--workers", type=int, metavar="N", help="loader processes per rank")
     command.add_argument("--log-every", type=int, default=10, metavar="STEPS", help="default: 10 steps")
     command.add_argument("--log-with", metavar="TRACKER", help="tensorboard, wandb, … through Accelerate")
     command.add_argument(
@@ -219,7 +244,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--max-skipped", type=int, default=10, metavar="N", help="steps in a row that may not be finite; default: 10"
     )
-    command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+    _data(command)
     _speed(command)
 
     command = add(
@@ -232,8 +257,7 @@ def _running(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--data", metavar="DATA", required=True, help=DATA)
     command.add_argument("--steps", type=int, default=20, metavar="N", help="steps that are timed; default: 20")
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps; default: the best there is")
-    command.add_argument("--workers", type=int, metavar="N", help="loader processes; default: as `train`")
-    command.add_argument("--cache-gb", type=float, default=4.0, metavar="GB", help="keep decoded images up to this")
+    _data(command)
     _speed(command)
     command.add_argument(
         "-o", "--out", metavar="FILE", help="draw the graph in the colours of its time: FILE.html, .svg, .png, …"

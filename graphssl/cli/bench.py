@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from graphssl.cli.failures import UsageError
-from graphssl.cli.run import checked
+from graphssl.cli.run import checked, of_data
 from graphssl.cli.saving import saving
 from graphssl.cli.table import in_bytes, in_thousands, table
 from graphssl.ir.graph import Graph
@@ -37,10 +37,9 @@ def bench(arguments: argparse.Namespace) -> int:
         out="",
         steps=arguments.steps,
         device=arguments.device,
-        workers=arguments.workers,
-        cache_gb=arguments.cache_gb,
         compile=arguments.compile,
         tf32=not arguments.no_tf32,
+        **of_data(arguments),
     )
     profile = run(method, options)
     if arguments.format == "json":
@@ -94,6 +93,7 @@ def _print(profile: Profile) -> None:
     console.print(table("", columns, rows))
     p = profile
     made = f"{p.workers} workers" if p.workers else "made in the training's own process"
+    made += f", views on {p.device}" if p.augment == "device" else ""
     product = (
         f"what a matrix product reaches here, {in_thousands(round(p.product_flops_per_s))}FLOPs/s in {p.precision}"
     )

@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from graphssl.cli.failures import UsageError
 from graphssl.language.diagnostics import GraphError, has_errors, render_text
 from graphssl.pipeline import Method, load
 
@@ -25,7 +27,6 @@ def train(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         allow_changed=arguments.allow_changed,
         device=arguments.device,
-        workers=arguments.workers,
         log_every=arguments.log_every,
         eval_every=arguments.eval_every,
         eval_samples=arguments.eval_samples,
@@ -35,12 +36,19 @@ def train(arguments: argparse.Namespace) -> int:
         verify_every=arguments.verify_every,
         max_bad=arguments.max_bad,
         max_skipped=arguments.max_skipped,
-        cache_gb=arguments.cache_gb,
         log_with=arguments.log_with,
         compile=arguments.compile,
         tf32=not arguments.no_tf32,
+        **of_data(arguments),
     )
     return run(method, options)
+
+
+def of_data(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of how images come to the step."""
+    if arguments.cache_dir and arguments.cache != "disk":
+        raise UsageError("--cache-dir is where `--cache disk` keeps images: give both")
+    return {name: getattr(arguments, name) for name in ("workers", "augment", "cache", "cache_gb", "cache_dir")}
 
 
 def checked(reference: str, overrides: Sequence[str], plugins: Sequence[str]) -> Method:

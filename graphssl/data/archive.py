@@ -26,7 +26,7 @@ from torch import Tensor
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import is_image, lay_out
-from graphssl.plainfile import open_plain
+from graphssl.plainfile import open_plain, state_of
 
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 SUFFIXES = (".zip", ".tar", *COMPRESSED_TARS)
@@ -61,6 +61,10 @@ class TarSource:
     def describe(self, index: int) -> str:
         return f"{self.name}/{self._files[index]}"
 
+    def identity(self) -> Iterator[str]:
+        yield f"tar {self._path.resolve()} {state_of(self._path)}"
+        yield from self._files
+
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
         offset, size = self._places[self._files[index]]
@@ -93,6 +97,10 @@ class ZipSource:
 
     def describe(self, index: int) -> str:
         return f"{self.name}/{self._files[index]}"
+
+    def identity(self) -> Iterator[str]:
+        yield f"zip {self._path.resolve()} {state_of(self._path)}"
+        yield from self._files
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
@@ -146,8 +154,7 @@ def unpacked(name: str, path: Path) -> Path:
     Raises:
         DataError: not a tar, damaged, a member would be written outside, or the disk would be full.
     """
-    stat = path.stat()
-    identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    identity = f"{path.resolve()}\0{state_of(path)}"
     home = cache_folder() / "archives"
     target = home / f"{path.name.split('.')[0]}-{blake2b(identity.encode(), digest_size=8).hexdigest()}"
     if target.is_dir():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from graphssl.data import opencv
 from graphssl.data.errors import DataError
+from graphssl.data.moving import moved
 from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
 from graphssl.data.philox import Draws, key_of
 from graphssl.data.resample import to_float
@@ -111,7 +112,7 @@ class _View:
             if len(rows) == 1:
                 _put(images[0], view[rows[0]])
             else:
-                view[torch.from_numpy(rows)] = to_float(images)
+                view.index_copy_(0, moved(rows, batch.device), to_float(images))
         rest = applies[self._geometry :]
         step = 1 if one_by_one else CHUNK // (3 * size * size) if batch.device.type == "cpu" else len(batch)
         for start in range(0, len(batch), step) if rest else ():

@@ -1,18 +1,32 @@
-"""Decoded images kept in memory."""
+"""Decoded images kept, so that each is decoded once: in memory, or on disk for the runs to come."""
 
 from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from graphssl.data.disk import OnDisk
 from graphssl.data.errors import BadImage
 
 if TYPE_CHECKING:
     from graphssl.data.sources import ImageSource
+
+
+def kept(source: ImageSource, where: str, *, limit_bytes: int, folder: Path) -> ImageSource:
+    """The same images. where: "ram", as `cached` does; "disk", in a folder of their own in `folder`; "none".
+
+    Raises:
+        DataError: nothing can be written to `folder`.
+    """
+    if where == "disk":
+        return OnDisk(source, folder)
+    return cached(source, limit_bytes) if where == "ram" else source
 
 
 def cached(source: ImageSource, limit_bytes: int) -> ImageSource:
@@ -22,19 +36,24 @@ def cached(source: ImageSource, limit_bytes: int) -> ImageSource:
     images, and one of another size is decoded each time. Returns `source` itself when the set does not fit. The
     memory fills as images are used and is shared with workers forked later, so no process decodes an image twice.
     """
+    shape = shape_within(source, limit_bytes)
+    return _Cached(source, shape) if shape else source
+
+
+def shape_within(source: ImageSource, limit_bytes: int) -> tuple[int, ...] | None:
+    """The shape of the first image that can be decoded, if as many of it as the source has fit in `limit_bytes`."""
     for index in range(min(len(source), 16)):
         try:
             shape = tuple(source.load(index).shape)
         except BadImage:
             continue
-        fits = len(source) * math.prod(shape) <= limit_bytes
-        return _Cached(source, shape) if fits else source
-    return source
+        return shape if len(source) * math.prod(shape) <= limit_bytes else None
+    return None
 
 
 def is_cached(source: ImageSource) -> bool:
-    """Whether the images of a source are kept in memory."""
-    return isinstance(source, _Cached)
+    """Whether the images of a source are kept."""
+    return isinstance(source, _Cached | OnDisk)
 
 
 class _Cached:
@@ -57,6 +76,9 @@ class _Cached:
 
     def describe(self, index: int) -> str:
         return self._source.describe(index)
+
+    def identity(self) -> Iterator[str]:
+        return self._source.identity()
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; a view of the cache, not to be written to."""

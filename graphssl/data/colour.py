@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphssl.data import opencv
+from graphssl.data.moving import moved
 from graphssl.data.opencv import or_opencv
 
 JITTERS = ("brightness", "contrast", "saturation", "hue")  # also the order when it is `fixed`
@@ -106,7 +107,7 @@ def jitter(
             if len(which) == len(images):
                 images = change(images, strengths[:, number])
             elif len(which):
-                rows = torch.from_numpy(which).to(images.device)
+                rows = moved(which, images.device)
                 images.index_copy_(0, rows, change(images.index_select(0, rows), strengths[rows, number]))
     return images
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import lay_out
-from graphssl.plainfile import open_plain
+from graphssl.plainfile import open_plain, state_of
 
 
 class FolderSource:
@@ -35,6 +35,11 @@ class FolderSource:
 
     def describe(self, index: int) -> str:
         return str(self._root / self._files[index])
+
+    def identity(self) -> Iterator[str]:
+        yield f"folder {self._root.resolve()}"
+        for name in self._files:
+            yield f"{name}\0{state_of(f'{self._root}/{name}')}"
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""

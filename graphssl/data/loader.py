@@ -1,31 +1,28 @@
-"""Batches of views, made in this process or by workers.
+"""Batches of views: which images a step shows, and where their views are made.
 
-What a batch holds depends on its step alone, never on the number of workers: a worker makes whole batches, and every
-batch is made by a single thread (the order of a sum may depend on the number of threads).
+What a batch holds depends on its step alone, never on the number of workers or on where it is made: a worker makes whole
+batches (`graphssl.data.workers`), or decodes the images of whole batches whose views are made where the step runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
-import sys
-import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import Dataset
 
-from graphssl.data.augment import Augmenter, ViewPlan
-from graphssl.data.errors import BadImage, DataError, WorkerDied
+from graphssl.data.augment import Augmenter, ViewPlan, Views
+from graphssl.data.errors import BadImage, DataError
 from graphssl.data.sampler import EpochSampler
-from graphssl.data.samples import Maker, Samples
+from graphssl.data.samples import Maker, Packed, Samples
 from graphssl.data.sources import ImageSource
+from graphssl.data.workers import in_order, one_thread
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +52,7 @@ def train_loader(
     first_step: int,
     last_step: int,
     workers: int,
+    device: torch.device | None = None,
 ) -> Iterator[Batch]:
     """The batches of steps first_step, ..., last_step - 1, in order; the same bytes for any number of workers.
 
@@ -63,11 +61,19 @@ def train_loader(
 
     Args:
         makers: by source node, what makes its values.
+        device: where views of images are made, in this process, from images that workers decode; if it is the CPU,
+            of the same bytes. None: workers make them, on the host. All else they make in any case.
 
     Raises:
         DataError: no image of the source can be decoded.
     """
-    return _in_order(_TrainSteps(source, sampler, makers), range(first_step, last_step), workers)
+    numbers = range(first_step, last_step)
+    if device is None:
+        return in_order(TrainSteps(source, sampler, makers), numbers, workers)
+    cuda = device.type == "cuda"
+    decoded = in_order(_DecodedSteps(source, sampler, makers), numbers, workers, pinned=cuda)
+    batches = (item.finished(makers, device) for item in decoded)
+    return _one_ahead(batches, device) if cuda else batches
 
 
 def eval_batches(
@@ -91,7 +97,7 @@ def eval_batches(
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     plan = ViewPlan("eval", size, tuple(steps), "eval")
     made: Iterator[tuple[Tensor, Tensor, list[BadImage]]]
-    made = _in_order(_EvalParts(source, parts, Augmenter({"eval": plan}, seed=0)), range(len(parts)), workers)
+    made = in_order(_EvalParts(source, parts, Augmenter({"eval": plan}, seed=0)), range(len(parts)), workers)
     for images, labels, bad in made:
         for error in bad:
             log.warning("left out of the evaluation: %s", error)
@@ -99,48 +105,112 @@ def eval_batches(
             yield images, labels
 
 
-class _TrainSteps(Dataset[Any]):
+class TrainSteps(Dataset[Any]):
     """Item i is the batch of step i."""
 
     def __init__(self, source: ImageSource, sampler: EpochSampler, makers: Mapping[str, Maker]) -> None:
-        self._source, self._sampler, self._makers = source, sampler, makers
+        self.source, self.sampler, self.makers = source, sampler, makers
 
-    def __getitem__(self, step: int) -> Batch:
-        wanted = self._sampler.batch(step)
+    def __getitem__(self, step: int) -> Any:
+        samples, shown, bad = self.samples(step)
+        return self.batch(self.makers, samples, shown, bad)
+
+    def samples(self, step: int) -> tuple[Samples, list[int], list[BadImage]]:
+        """The samples of a step, the numbers of the images that are shown, and the bad ones among those wanted."""
+        wanted = self.sampler.batch(step)
         images, shown = [], []
         bad: list[BadImage] = []
         for index in wanted:
             image, index = self._load(index, bad)
             images.append(image)
             shown.append(index)
-        sampler = self._sampler
-        labels = torch.tensor([self._source.label(index) for index in shown], dtype=torch.int64)
+        sampler = self.sampler
         samples = Samples(
             images,
             np.array(wanted, dtype=np.int64),
             sampler.epoch(step),
             step,
-            labels=labels,
+            labels=torch.tensor([self.source.label(index) for index in shown], dtype=torch.int64),
             first=sampler.rank * sampler.batch_size_per_rank,
             total=sampler.global_batch_size,
         )
+        return samples, shown, bad
+
+    def batch(self, makers: Mapping[str, Maker], samples: Samples, shown: list[int], bad: list[BadImage]) -> Batch:
+        """Of these samples, what these makers make."""
+        assert samples.labels is not None
         return Batch(
-            views={node: make(samples) for node, make in self._makers.items()},
-            labels=labels,
+            views={node: make(samples) for node, make in makers.items()},
+            labels=samples.labels,
             indices=torch.tensor(shown, dtype=torch.int64),
             bad=tuple((error.path, error.reason) for error in bad),
         )
 
     def _load(self, index: int, bad: list[BadImage]) -> tuple[Tensor, int]:
         """The image at an index or the next good one after it; bad ones met on the way are added to `bad`."""
-        for offset in range(len(self._source)):
-            candidate = (index + offset) % len(self._source)
+        for offset in range(len(self.source)):
+            candidate = (index + offset) % len(self.source)
             try:
-                return self._source.load(candidate), candidate
+                return self.source.load(candidate), candidate
             except BadImage as error:
                 if error.path not in {other.path for other in bad}:
                     bad.append(error)
-        raise DataError(f"none of the {len(self._source)} images of `{self._source.name}` can be decoded: {bad[0]}")
+        raise DataError(f"none of the {len(self.source)} images of `{self.source.name}` can be decoded: {bad[0]}")
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A batch without its views, and what they are made from. samples: without their images, which are packed."""
+
+    batch: Batch
+    samples: Samples
+    images: Packed
+
+    def pin_memory(self) -> _Decoded:
+        """The same in memory that a CUDA device copies from by itself; torch's DataLoader calls it."""
+        return replace(self, images=replace(self.images, pixels=self.images.pixels.pin_memory()))
+
+    def finished(self, makers: Mapping[str, Maker], device: torch.device) -> Batch:
+        samples = replace(self.samples, images=self.images.on(device))
+        made = self.batch.views
+        with one_thread():
+            views = {node: made[node] if node in made else make(samples) for node, make in makers.items()}
+        return replace(self.batch, views=views)
+
+
+class _DecodedSteps(TrainSteps):
+    """Item i is the batch of step i, its images decoded, and whatever is no view of them made."""
+
+    def __getitem__(self, step: int) -> Any:
+        samples, shown, bad = self.samples(step)
+        others = {node: make for node, make in self.makers.items() if not isinstance(make, Views)}
+        batch = self.batch(others, samples, shown, bad)
+        return _Decoded(batch, replace(samples, images=()), Packed.of(samples.images))
+
+
+def _one_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """The same batches on a CUDA device, each made on a stream of its own while the step before it runs."""
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))  # images that lie on the device were written there
+
+    def begun() -> tuple[Batch, torch.cuda.Event] | StopIteration | DataError:
+        try:
+            with torch.cuda.stream(stream):
+                return next(batches), stream.record_event()
+        except (StopIteration, DataError) as end:  # its time comes when the batches before it are used
+            return end
+
+    following = begun()
+    while isinstance(following, tuple):
+        (batch, made), following = following, begun()
+        using = torch.cuda.current_stream(device)
+        using.wait_event(made)
+        for tensor in tree_leaves(batch.views):
+            if tensor.is_cuda:
+                tensor.record_stream(using)  # its memory is not used anew before that stream is done with it
+        yield batch
+    if isinstance(following, DataError):
+        raise following
 
 
 class _EvalParts(Dataset[Any]):
@@ -160,108 +230,3 @@ class _EvalParts(Dataset[Any]):
         labels = torch.tensor([self._source.label(index) for index in good], dtype=torch.int64)
         views = self._augmenter(images, good, 0)["eval"] if good else torch.empty(0)
         return views, labels, bad
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """A `DataError` on its way out of a worker, where the exception itself would arrive wrapped in a traceback."""
-
-    message: str
-
-
-class _Guarded(Dataset[Any]):
-    """The same items, a `DataError` as a value."""
-
-    def __init__(self, items: Dataset[Any]) -> None:
-        self._items = items
-
-    def __getitem__(self, number: int) -> Any:
-        try:
-            return self._items[number]
-        except DataError as error:
-            return _Refusal(str(error))
-
-
-def _in_order(items: Dataset[Any], numbers: range, workers: int) -> Iterator[Any]:
-    for item in _made_here(items, numbers) if workers == 0 else _made_by_workers(items, numbers, workers):
-        if isinstance(item, _Refusal):
-            raise DataError(item.message)
-        yield item
-
-
-def _made_here(items: Dataset[Any], numbers: range) -> Iterator[Any]:
-    for number in numbers:
-        with _one_thread():
-            item = items[number]
-        yield item
-
-
-def _made_by_workers(items: Dataset[Any], numbers: range, workers: int) -> Iterator[Any]:
-    loader = DataLoader(
-        _Guarded(items),
-        batch_size=None,
-        sampler=numbers,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        worker_init_fn=_start_worker,
-        # Forked workers share the cache of decoded images and start at once.
-        multiprocessing_context="fork" if sys.platform == "linux" else None,
-    )
-    with warnings.catch_warnings():
-        # Forking beside torch's idle threads is safe here: a worker uses one thread only.
-        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
-        with _without_alarm():
-            batches = iter(loader)
-    while True:
-        try:
-            item = next(batches)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if "exited unexpectedly" not in str(error):
-                raise
-            raise WorkerDied(_end_of([worker.exitcode for worker in batches._workers])) from None  # type: ignore[attr-defined]
-        yield item
-
-
-@contextlib.contextmanager
-def _without_alarm() -> Iterator[None]:
-    """Leave out the handler that torch installs, which raises in the middle of whatever runs when a worker dies.
-
-    Without it that is noticed between two steps, when the worker's next item is asked for.
-    """
-    alarm = getattr(signal, "SIGCHLD", None)
-    before = signal.getsignal(alarm) if alarm and threading.current_thread() is threading.main_thread() else None
-    yield
-    if alarm and before is not None:
-        signal.signal(alarm, before)
-
-
-def _end_of(codes: list[int | None]) -> str:
-    """Why a worker ended, from the exit codes of all (None: it lives)."""
-    code = next((code for code in codes if code), 0) or 0
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    advice = {
-        "SIGKILL": "the system does that when memory runs out: use fewer --workers or a smaller --cache-gb",
-        "SIGBUS": "there was no room in shared memory (/dev/shm): make that larger, or use fewer --workers",
-    }
-    return f"a data worker was ended by {how}; {advice.get(how, 'use --workers 0 to see why')}"
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
-def _start_worker(number: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle; it ends its workers
-    torch.set_num_threads(1)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

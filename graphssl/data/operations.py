@@ -22,6 +22,7 @@ from graphssl.data import colour, opencv
 from graphssl.data.blur import gaussian_blur, kernel_width
 from graphssl.data.crop import erased_windows, padded_windows, random_windows
 from graphssl.data.errors import DataError
+from graphssl.data.moving import moved
 from graphssl.data.opencv import or_opencv
 from graphssl.data.philox import Draws
 from graphssl.data.resample import crop_and_resize, to_float
@@ -39,7 +40,7 @@ class Situation:
     device: torch.device
 
     def tensor(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(self.device)
+        return moved(values.astype(np.float32), self.device)
 
     def view_sizes(self) -> NDArray[np.int64]:
         return np.full_like(self.sizes, self.size)
@@ -106,10 +107,10 @@ def vertical_flip(params: Mapping[str, Any], draws: Draws, at: Situation) -> Pre
 def rotate(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     u = draws.uniforms(0)
     hit = u[:, 0] < params["p"]
-    angles = at.tensor(np.radians(params["degrees"]) * (2 * u[:, 1] - 1))
+    angles = np.radians(params["degrees"]) * (2 * u[:, 1] - 1)
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
-        return _where(images, hit[rows], lambda some, which: _turned(some, angles[rows[which]]))
+        return _where(images, hit[rows], lambda some, which: _turned(some, at.tensor(angles[rows[which]])))
 
     return apply, at.sizes
 
@@ -134,12 +135,11 @@ def jitter(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     if params["order"] == "fixed":
         order = np.broadcast_to(np.arange(len(used)), order.shape)
     hit = draws.uniforms(2)[:, 0] < params["p"]
-    strengths_there = at.tensor(strengths)
     changes = [functions[name] for name in used]
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
         def change(some: Tensor, which: Rows) -> Tensor:
-            return colour.jitter(some, strengths_there[rows[which]], order[rows[which]], changes)
+            return colour.jitter(some, at.tensor(strengths[rows[which]]), order[rows[which]], changes)
 
         return _where(images, hit[rows], change)
 
@@ -155,11 +155,11 @@ def blur(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     u = draws.uniforms(0)
     low, high = params["sigma"]
     hit = u[:, 0] < params["p"]
-    sigma = at.tensor(low + u[:, 1] * (high - low))
+    sigma = low + u[:, 1] * (high - low)
     width = kernel_width(params["kernel"], at.size, high)
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
-        return _where(images, hit[rows], lambda some, which: gaussian_blur(some, sigma[rows[which]], width))
+        return _where(images, hit[rows], lambda some, which: gaussian_blur(some, at.tensor(sigma[rows[which]]), width))
 
     return apply, at.sizes
 
@@ -246,7 +246,7 @@ def _where(images: Tensor, hit: NDArray[np.bool_], change: Callable[[Tensor, Row
         return images
     if len(which) == len(images):
         return change(images, which)
-    there = torch.from_numpy(which).to(images.device)
+    there = moved(which, images.device)
     return images.index_copy_(0, there, change(images.index_select(0, there), which))
 
 
@@ -256,7 +256,7 @@ def _cut(images: Tensor, corner: NDArray[np.int64], size: int) -> Tensor:
     images = F.pad(images, (pad, pad, pad, pad))
     steps = torch.arange(size)
     top, left = torch.from_numpy(corner + pad).unbind(1)
-    rows, columns = (top[:, None] + steps).to(images.device), (left[:, None] + steps).to(images.device)  # g size
+    rows, columns = (moved(first[:, None] + steps, images.device) for first in (top, left))  # g size
     which = torch.arange(len(images), device=images.device)[:, None, None]
     picked = images[which, :, rows[:, :, None], columns[:, None]]  # g size size 3
     return picked.permute(0, 3, 1, 2).contiguous()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphssl.data.moving import moved
+
 # Up to this side (pixels), on a CPU, one pair of dense matrix products for a whole batch beats one call per image.
 SMALL = 64
 
@@ -41,7 +43,7 @@ def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], inte
 
 def _by_matrices(images: Tensor, windows: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
     g, c, height, width = images.shape
-    top, left, tall, wide = windows.to(images.device).unbind(1)
+    top, left, tall, wide = moved(windows, images.device).unbind(1)
     rows = _weights(top, tall, height, size[0], interpolation)  # g h' h
     columns = _weights(left, wide, width, size[1], interpolation)  # g w' w
     across = torch.bmm(images.reshape(g, c * height, width), columns.transpose(1, 2)).view(g, c, height, size[1])

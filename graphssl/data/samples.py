@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphssl.data.moving import moved
 from graphssl.data.opencv import suits
 
 
@@ -63,6 +64,32 @@ class Samples:
             )
             for rows in by_shape.values()
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Images of any sizes in one piece of memory, which goes to another process or a device at once.
+
+    Attributes:
+        pixels: uint8, those of one image after those of another.
+        sizes: height and width of each image, (b 2).
+    """
+
+    pixels: Tensor
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, images: Sequence[Tensor] | Tensor) -> Packed:
+        sizes = np.array([image.shape[-2:] for image in images], dtype=np.int64)
+        return cls(torch.cat([image.reshape(-1) for image in images]), sizes)
+
+    def on(self, device: torch.device) -> Tensor | list[Tensor]:
+        """The images there, uint8: [b 3 h w] if all are of one size, else b of [3 h w]."""
+        pixels = moved(self.pixels, device)
+        if (self.sizes == self.sizes[0]).all():
+            return pixels.view(-1, 3, *self.sizes[0].tolist())
+        parts = pixels.split((3 * self.sizes.prod(axis=1)).tolist())
+        return [part.view(3, *size) for part, size in zip(parts, self.sizes.tolist(), strict=True)]
 
 
 Maker = Callable[[Samples], Tensor | list[Tensor]]

@@ -113,6 +113,9 @@ class ShapesSource:
     def describe(self, index: int) -> str:
         return f"{self.name}/{self._split}/{index:05d} ({self.classes[self.label(index)]})"
 
+    def identity(self) -> Iterator[str]:
+        yield f"shapes {self._size} {self._count} {self._key}"
+
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 SIZE SIZE]."""
         if not 0 <= index < self._count:

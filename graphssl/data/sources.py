@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor
 
 from graphssl.data.archive import COMPRESSED_TARS, SUFFIXES, TarSource, ZipSource, unpacked
-from graphssl.data.cache import cached
+from graphssl.data.cache import cached, kept
 from graphssl.data.errors import BadImage, DataError, NoSplit
 from graphssl.data.folder import FolderSource
 from graphssl.data.layout import closest_path
 from graphssl.data.shapes import ShapesSource
 from graphssl.data.torchvision_source import TorchvisionSource
 
-__all__ = ["BadImage", "DataError", "ImageSource", "NoSplit", "cached", "open_data"]
+__all__ = ["BadImage", "DataError", "ImageSource", "NoSplit", "cached", "kept", "open_data"]
 
 _LATER = {"wds": "WebDataset shards", "hf": "Hugging Face datasets"}
 
@@ -34,6 +35,10 @@ class ImageSource(Protocol):
 
     def describe(self, index: int) -> str:
         """The file or archive member, for messages."""
+        ...
+
+    def identity(self) -> Iterator[str]:
+        """Words that are others when the images, their order or number are; decodes none of them."""
         ...
 
     def load(self, index: int) -> Tensor:

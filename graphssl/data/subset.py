@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from graphssl.data.philox import key_of, permutation
@@ -23,6 +25,10 @@ class Subset:
 
     def describe(self, index: int) -> str:
         return self.source.describe(self.indices[index])
+
+    def identity(self) -> Iterator[str]:
+        yield from self.source.identity()
+        yield f"of these {self.indices}"
 
     def load(self, index: int) -> Tensor:
         return self.source.load(self.indices[index])

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image
@@ -40,6 +41,9 @@ class TorchvisionSource:
 
     def describe(self, index: int) -> str:
         return f"{self.name}/{self._split}/{index}"
+
+    def identity(self) -> Iterator[str]:
+        yield f"{self.name} {self._split} {len(self)} {cache_folder()}"
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""

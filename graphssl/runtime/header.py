@@ -8,6 +8,7 @@ from torch import nn
 
 from graphssl.ir.graph import Node
 from graphssl.pipeline import Method
+from graphssl.runtime.placement import HOST
 from graphssl.runtime.precision import precision_on
 
 if TYPE_CHECKING:
@@ -35,10 +36,19 @@ def header(method: Method, loop: Loop, first: int) -> str:
         f"  steps     {loop.steps} of {recipe.batch_size} images, {loop.steps / per_epoch:.4g} epochs"
         + (f" (resumed after step {first})" if first else ""),
         f"  optimizer {recipe.optimizer}, peak lr {recipe.peak_lr():.4g}{scaled if recipe.lr_per else ''}",
+        f"  views     {_views(loop)}",
         f"  device    {accelerator.device.type}{ranks}, {precision_on(recipe.precision, accelerator.device)}"
         + (", blocks compiled" if options.compile else ""),
     ]
     return "\n".join(lines)
+
+
+def _views(loop: Loop) -> str:
+    workers = loop.evaluation.workers
+    by = "the training's own process" if not workers else "1 worker" if workers == 1 else f"{workers} workers"
+    if loop.placement.where == HOST:
+        return f"made on the host by {by}: {loop.placement.why}"
+    return f"made on {loop.accelerator.device.type} from what {by} decode{'s' * (workers < 2)}: {loop.placement.why}"
 
 
 def _encoder(model: nn.Module, node: Node) -> str:

@@ -37,6 +37,7 @@ from graphssl.runtime.memory import Memory, Scaler
 from graphssl.runtime.nonfinite import Undo, gradient_is_finite, where_it_began
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
+from graphssl.runtime.placement import Placement
 from graphssl.runtime.regions import as_written
 from graphssl.runtime.report import Report
 from graphssl.runtime.sharding import apart, whole_moments, whole_state
@@ -62,6 +63,7 @@ class Loop:
     evaluation: Evaluation
     measuring: Measuring
     steps: int
+    placement: Placement
     exact: ExactAccumulation | None = None  # where the recipe has micro-batches of one loss
     bad: BadImages = field(default_factory=BadImages)
     stop: Stop = field(default_factory=Stop)
@@ -282,6 +284,7 @@ class Loop:
         moments = [whole_moments(optimizer, keep=main) for optimizer in self.optimizers.all()]
         if main:
             facts = {
+                "augment": self.placement.where,
                 "data": self.options.data,
                 "graphssl": __version__,
                 "memory": {name: part.facts() for name, part in self.memory.items()},

@@ -25,7 +25,10 @@ class Options:
     verify_every: int | None = None  # steps; None: at checkpoints only
     max_bad: float = 0.01
     max_skipped: int = 10  # steps in a row whose loss or gradient is not finite
-    cache_gb: float = 4.0
+    augment: str = "auto"  # host, device, or auto: where that takes less time
+    cache: str = "ram"  # ram, disk or none: where decoded images are kept
+    cache_gb: float = 4.0  # of memory
+    cache_dir: str | None = None  # None: the user's cache folder
     log_with: str | None = None
     compile: bool = False  # blocks by torch.compile
     tf32: bool = True  # products in fp32, on a GPU

@@ -151,7 +151,7 @@ def _split(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, An
     parameters = parameters_of(optimizer)
     split = {
         index: {
-            key: distribute_tensor(value, p.device_mesh, p.placements, src_data_rank=None)
+            key: distribute_tensor(value.contiguous(), p.device_mesh, p.placements, src_data_rank=None)
             if isinstance(value, Tensor) and value.shape == p.shape
             else value
             for key, value in values.items()

@@ -6,16 +6,20 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 
 from graphssl.checks import bn_group_does_not_divide
+from graphssl.data.archive import cache_folder
 from graphssl.data.errors import NoSplit
-from graphssl.data.loader import Batch, train_loader
+from graphssl.data.loader import Batch, TrainSteps, train_loader
+from graphssl.data.resident import resident
 from graphssl.data.sampler import EpochSampler
-from graphssl.data.sources import ImageSource, cached, open_data
+from graphssl.data.samples import Maker
+from graphssl.data.sources import ImageSource, kept, open_data
 from graphssl.data.subset import balanced_share
 from graphssl.ir.graph import Graph
 from graphssl.language.train import Train
@@ -35,6 +39,7 @@ from graphssl.runtime.memory import remember
 from graphssl.runtime.optim import Optimizers
 from graphssl.runtime.options import Options
 from graphssl.runtime.peers import Peers
+from graphssl.runtime.placement import DEVICE, placement
 from graphssl.runtime.regions import compile_regions, require_compiler
 from graphssl.runtime.report import Report
 from graphssl.runtime.resume import claim, origin, put_back
@@ -84,7 +89,7 @@ def prepare(
     if options.compile:
         require_compiler(accelerator.device, graph)
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
-    source = cached(images, int(options.cache_gb * 2**30))
+    source = _kept(images, options)
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):
         parts = f"{ranks} processes × {recipe.accumulate} micro-batches"
@@ -127,22 +132,40 @@ def prepare(
     evaluation = Evaluation(
         graph, module, source, _test_split(options, recipe), accelerator, options.eval_samples, workers
     )
+    where = placement(options.augment, start.facts, accelerator, TrainSteps(source, sampler, makers), first, workers)
     reads = accelerator.is_main_process or accelerator.is_fsdp2  # split weights are measured by all together
     measuring = Measuring(graph, module, steps, per_epoch, options.measure_every, main=reads)
     loop = Loop(
         graph, recipe, options, accelerator, folder, module, model, optimizers, prepared, source, sampler, evaluation,
-        measuring, steps, exact=ExactAccumulation(graph, module, accelerator) if recipe.micro_batch else None,
+        measuring, steps, where, exact=ExactAccumulation(graph, module, accelerator) if recipe.micro_batch else None,
     )  # fmt: skip
     if start.facts:
         remember(loop.memory, start.facts["memory"])
-    return Ready(loop, first, train_loader(source, sampler, makers, first_step=first, last_step=steps, workers=workers))
+    return Ready(loop, first, _batches(loop, makers, first, workers))
+
+
+def _batches(loop: Loop, makers: dict[str, Maker], first: int, workers: int) -> Iterator[Batch]:
+    """The batches from step `first` on, their views made where the run makes them."""
+    source, device = loop.source, loop.accelerator.device if loop.placement.where == DEVICE else None
+    if device and device.type == "cuda" and loop.options.cache != "none":
+        room = torch.cuda.mem_get_info(device)[0] // 8
+        if here := resident(source, device, limit_bytes=room, workers=workers):
+            source, workers = here, 0
+    return train_loader(
+        source, loop.sampler, makers, first_step=first, last_step=loop.steps, workers=workers, device=device
+    )
+
+
+def _kept(source: ImageSource, options: Options) -> ImageSource:
+    folder = Path(options.cache_dir).expanduser() if options.cache_dir else cache_folder() / "decoded"
+    return kept(source, options.cache, limit_bytes=int(options.cache_gb * 2**30), folder=folder)
 
 
 def _test_split(options: Options, recipe: Train) -> ImageSource | None:
     if options.eval_every == 0:
         return None
     try:
-        return cached(open_data(options.data, "test", seed=recipe.seed), int(options.cache_gb * 2**30))
+        return _kept(open_data(options.data, "test", seed=recipe.seed), options)
     except NoSplit:
         return None
 

@@ -112,6 +112,8 @@ def test_new_writes_a_starter_that_checks_and_never_overwrites(run: Run, tmp_pat
         ("viz", "byol", "-o", "/no/such/folder/byol.svg"),
         ("train", "byol@quick", "--data", "no/such/data", "--out", "OUT"),
         ("train", "byol@quick", "--data", "shapes", "--out", "OUT", "--set", "train.batch_size=many"),
+        ("train", "byol@quick", "--data", "shapes", "--out", "OUT", "--cache-dir", "somewhere"),
+        ("train", "byol@quick", "--data", "shapes", "--out", "OUT", "--cache", "disk", "--cache-dir", "/dev/null"),
         ("eval", "knn", "no/such/run", "--data", "shapes"),
         ("new", "not a name"),
         ("explain", "nothing-like-it"),

@@ -1,33 +1,42 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
 import torch
 
+from graphssl.data import loader as loading
 from graphssl.data.augment import Augmenter, ViewPlan
 from graphssl.data.errors import DataError
 from graphssl.data.loader import Batch, eval_batches, train_loader
 from graphssl.data.sampler import EpochSampler
+from graphssl.data.samples import Labels
 from graphssl.data.sources import ImageSource, cached, open_data
+from graphssl.data.subset import Subset
 
 Plan = Callable[..., ViewPlan]
 EVAL = (("resize", {}), ("center_crop", {}), ("normalize", "none"))
 
 
-def _batches(source: ImageSource, plan: Plan, first: int, last: int, workers: int, **ranks: int) -> list[Batch]:
+def _batches(
+    source: ImageSource, plan: Plan, first: int, last: int, workers: int, device: str | None = None, **ranks: int
+) -> list[Batch]:
     augmenter = Augmenter({"v1": plan("quick"), "v2": [plan("simclr", 16, "v2.0"), plan("quick", 24, "v2.1")]}, seed=7)
     sampler = EpochSampler(len(source), 16, seed=7, **ranks)
-    return list(train_loader(source, sampler, augmenter.makers, first_step=first, last_step=last, workers=workers))
+    makers = {"y": Labels(), **augmenter.makers}
+    return list(train_loader(source, sampler, makers, first_step=first, last_step=last, workers=workers,
+                             device=device and torch.device(device)))  # fmt: skip
 
 
 def _tensors(batch: Batch) -> list[torch.Tensor]:
-    return [batch.views["v1"], *batch.views["v2"], batch.labels, batch.indices]
+    return [batch.views["v1"], *batch.views["v2"], batch.views["y"], batch.labels, batch.indices]
 
 
 def _same(some: Batch, other: Batch) -> bool:
@@ -43,6 +52,66 @@ def test_any_number_of_workers_makes_the_same_bytes(plan: Plan) -> None:
     for workers in (1, 2):
         there = _batches(source, plan, 0, 8, workers)
         assert len(there) == 8 and all(_same(a, b) for a, b in zip(here, there, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_views_made_on_the_device_are_those_of_the_host(class_folder: Path, plan: Plan, workers: int) -> None:
+    (class_folder / "dog" / "3.png").write_bytes(b"")
+    for source in (cached(open_data("shapes:32,100"), 1 << 20), _Uneven(open_data(str(class_folder)))):
+        host = _batches(source, plan, 0, 3, 0)
+        there = _batches(source, plan, 0, 3, workers, device="cpu")
+        assert len(there) == 3 and all(_same(a, b) for a, b in zip(host, there, strict=True))
+        assert all(list(batch.views) == ["y", "v1", "v2"] for batch in there)
+
+
+def test_large_views_made_on_the_device_are_those_of_the_host(plan: Plan) -> None:
+    makers = Augmenter({"v": plan("byol_2", 72, "v")}, seed=7).makers
+    how = {"first_step": 0, "last_step": 2, "workers": 0}
+    for source in (open_data("shapes:96,16"), _Uneven(open_data("shapes:96,10"))):
+        host, there = (train_loader(source, EpochSampler(len(source), 8), makers, **how, device=device)
+                       for device in (None, torch.device("cpu")))  # fmt: skip
+        assert all(torch.equal(a.views["v"], b.views["v"]) for a, b in zip(host, there, strict=True))
+
+
+class _Uneven(Subset):
+    """Twice the images of a source, each with some columns and rows less than the one before it."""
+
+    def __init__(self, source: ImageSource) -> None:
+        super().__init__(source, [*range(len(source))] * 2)
+
+    def load(self, index: int) -> torch.Tensor:
+        return super().load(index)[:, index % 3 :, index % 5 :]
+
+
+def test_working_a_batch_ahead_loses_none_before_an_error(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    stream = MagicMock()
+    for name in ("Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda entered: contextlib.nullcontext())
+    made = iter(_batches(open_data("shapes:32,100"), plan, 0, 3, 0, device="cpu"))
+    begun = []
+
+    def batches() -> Iterator[Batch]:
+        for batch in made:
+            begun.append(batch)
+            yield batch
+        raise DataError("no more")
+
+    ahead = loading._one_ahead(batches(), torch.device("cuda"))
+    for step in range(3):
+        assert next(ahead) is begun[step] and len(begun) == min(step + 2, 3)
+    with pytest.raises(DataError, match="no more"):
+        next(ahead)
+
+
+@pytest.mark.gpu
+def test_views_made_on_a_gpu_are_those_of_the_host_but_for_rounding(plan: Plan) -> None:
+    source = open_data("shapes:32,100")
+    for workers in (0, 2):
+        pairs = zip(_batches(source, plan, 0, 4, 0), _batches(source, plan, 0, 4, workers, device="cuda"), strict=True)
+        for host, there in pairs:
+            for a, b in zip(_tensors(host), _tensors(there), strict=True):
+                torch.testing.assert_close(a, b.cpu(), atol=1e-4, rtol=0)
 
 
 def test_a_resumed_loader_continues_with_the_same_bytes(plan: Plan) -> None:

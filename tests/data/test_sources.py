@@ -16,7 +16,7 @@ from PIL import Image
 
 import graphssl.data.decode as decoding
 from graphssl.data.errors import BadImage, DataError, NoSplit
-from graphssl.data.sources import cached, open_data
+from graphssl.data.sources import open_data
 
 Write = Callable[..., None]
 
@@ -262,49 +262,6 @@ def test_damaged_members_of_archives_are_bad_images(class_folder: Path) -> None:
     archive.write_bytes(data)
     with pytest.raises(BadImage, match=r"cat/1\.png` cannot be read from the archive"):
         open_data(str(archive)).load(1)
-
-
-class _Counting:
-    """Counts how often each image is decoded."""
-
-    name, classes = "counting", ()
-
-    def __init__(self, shapes: list[tuple[int, int]]) -> None:
-        self.shapes, self.loads = shapes, [0] * len(shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def label(self, index: int) -> int:
-        return -1
-
-    def describe(self, index: int) -> str:
-        return str(index)
-
-    def load(self, index: int) -> torch.Tensor:
-        self.loads[index] += 1
-        if self.shapes[index] == (0, 0):
-            raise BadImage(str(index), "is bad")
-        return torch.full((3, *self.shapes[index]), index, dtype=torch.uint8)
-
-
-def test_the_cache_decodes_equally_sized_images_once() -> None:
-    inner = _Counting([(0, 0), (4, 4), (4, 4), (5, 4), (4, 4)])
-    source = cached(inner, 5 * 48)
-    loads = list(inner.loads)
-    for _ in range(3):
-        assert [source.load(i)[0, 0, 0].item() for i in range(1, 5)] == [1, 2, 3, 4]
-    assert [after - before for before, after in zip(loads, inner.loads, strict=True)] == [0, 1, 1, 3, 1]
-    with pytest.raises(BadImage):
-        source.load(0)
-    assert pickle.loads(pickle.dumps(source)).load(3).shape == (3, 5, 4)
-
-
-def test_the_cache_stands_aside_when_the_set_does_not_fit() -> None:
-    inner = _Counting([(4, 4)] * 5)
-    assert cached(inner, 5 * 48 - 1) is inner
-    bad = _Counting([(0, 0)] * 5)
-    assert cached(bad, 1000) is bad
 
 
 def test_torchvision_names_are_checked_and_missing_networks_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,7 +223,7 @@ def made_up(**given: Any) -> Profile:
     nodes = {"f": NodeCost("encoder", 0.2, 0.4, flops=6 * 10**11, kept_bytes=100), "loss": NodeCost("nt_xent", 0.05)}
     standard: dict[str, Any] = {
         "method": "simclr", "source": "shapes", "device": "cuda", "precision": "bf16", "workers": 8, "cores": 8,
-        "cached": True, "batch_size": 256, "steps": 20, "step_s": 1.0, "fastest_s": 0.9, "data": 0.1, "optimizer": 0.1, "rest": 0.15,
+        "cached": True, "augment": "host", "batch_size": 256, "steps": 20, "step_s": 1.0, "fastest_s": 0.9, "data": 0.1, "optimizer": 0.1, "rest": 0.15,
         "nodes": nodes, "product_flops_per_s": 10**13, "peak_bytes": 10 * 2**30, "device_bytes": 80 * 2**30,
     }  # fmt: skip
     return Profile(**{**standard, **given})
@@ -233,7 +233,7 @@ def made_up(**given: Any) -> Profile:
     ("profile", "said"),
     [
         (made_up(data=0.61, workers=2, cached=False),
-         "the data: 61% of the time the step waits for images; try more --workers or a larger --cache-gb"),
+         "the data: 61% of the time the step waits for images; try more --workers or a larger --cache-gb or --cache disk"),
         (made_up(data=0.61, workers=2), "the data: 61% of the time the step waits for images; try more --workers"),
         (made_up(data=0.61),
          "the data: 61% of the time the step waits for images; a cheaper augmentation or more cores would help"),

@@ -61,6 +61,7 @@ class Profile:
     workers: int
     cores: int
     cached: bool
+    augment: str
     batch_size: int
     steps: int
     step_s: float
@@ -101,6 +102,7 @@ class Profile:
             "device": self.device,
             "precision": self.precision,
             "workers": self.workers,
+            "augment": self.augment,
             "batch_size": self.batch_size,
             "steps": self.steps,
             "images_per_s": self.images_per_s,
@@ -156,7 +158,7 @@ def limit(profile: Profile) -> str:
 
 def _data(profile: Profile) -> str:
     tries = ["more --workers"] if profile.workers < profile.cores else []
-    tries += ["a larger --cache-gb"] if not profile.cached else []
+    tries += ["a larger --cache-gb", "--cache disk"] if not profile.cached else []
     advice = f"try {' or '.join(tries)}" if tries else "a cheaper augmentation or more cores would help"
     return f"the data: {profile.data:.0%} of the time the step waits for images; {advice}"
 

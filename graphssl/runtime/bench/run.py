@@ -124,6 +124,7 @@ class _Bench:
             workers=loop.evaluation.workers,
             cores=os.cpu_count() or 1,
             cached=cache,
+            augment=loop.placement.where,
             batch_size=loop.recipe.batch_size,
             steps=timed,
             step_s=sum(times) / timed,
