@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-browser test-all guarantees check format schema gallery clean
+.PHONY: demo test test-browser test-all bench guarantees check format schema gallery clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,14 @@ test-browser: $(VENV)/.developing  ## the HTML pages in Chromium (Debian: apt-ge
 
 test-all: $(VENV)/.developing  ## every test that runs on this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+bench: $(VENV)/.developing  ## print the tables of benchmarks/; PHOTOS=FOLDER of photos, SMALL=FOLDER with train/CLASS/ of 32 px
+	$(BIN)/pip install --quiet -e '.[dev,bench]'
+	$(BIN)/python -m benchmarks.compiling
+	$(BIN)/python -m benchmarks.passes
+	$(BIN)/python -m benchmarks.step
+	$(if $(and $(PHOTOS),$(SMALL)),$(BIN)/python -m benchmarks.data --photos $(PHOTOS) --small $(SMALL)/train)
+	$(if $(SMALL),$(BIN)/python -m benchmarks.end_to_end $(SMALL))
 
 guarantees: $(VENV)/.developing  ## measure the table of docs/guarantees.md again
 	OMP_NUM_THREADS=1 GRAPHSSL_GUARANTEES=write $(BIN)/python -m pytest tests/guarantees

@@ -1,6 +1,6 @@
 """Images per second and core of decoding and augmentation, beside lightly's: one thread each, in turn, medians.
 
-    python benchmarks/data.py --photos FOLDER --small FOLDER [--seconds 8] [--rounds 5]
+    python -m benchmarks.data --photos FOLDER --small FOLDER [--seconds 8] [--rounds 5]
 
 FOLDER: photos of ordinary size for 224 px, and CIFAR-10 as files for 32 px. Both sides read files that the system has in memory, make the views
 that the paper describes, and end with a batch of float32 tensors. lightly runs its own transforms on Pillow images, as its examples do.
