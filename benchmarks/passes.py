@@ -49,6 +49,10 @@ SUBJECTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"nodes.slow": {"op": "ema", "of": "f", "in": "v1", "momentum": 0.99, "mode": "eval"}, "represent": "slow"},
     ),
     "DINO": ("dino@quick", {}),
+    "DINO, all crops fed one by one": (
+        "dino@quick",
+        {"nodes.f.batch": "per_view", "nodes.h.batch": "per_view", "nodes.h.norm": "none", "params.prototypes": 4096},
+    ),
     "iBOT": ("ibot@quick", {}),
     "iBOT, heads without BatchNorm": ("ibot@quick", {"nodes.h.norm": "none", "params.prototypes": 4096}),
     "DINOv2, heads without BatchNorm": ("dinov2@quick", {"nodes.h.norm": "none", "params.prototypes": 4096}),
