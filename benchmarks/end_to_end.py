@@ -31,7 +31,7 @@ def train(contender: str, arguments: argparse.Namespace) -> None:
     from graphssl.data.loader import train_loader
     from graphssl.runtime.options import Options
 
-    share = {"train.images": arguments.images / images_in(arguments.data)}
+    share = {"train.images": f"{100 * arguments.images / images_in(arguments.data)}%"}
     recipes = {f"nodes.{view}.recipe": "simclr_cifar" for view in ("v1", "v2")}
     subject = SUBJECTS["simclr"]
     method = subject.load(**share, **recipes, **{"train.batch_size": arguments.batch})
