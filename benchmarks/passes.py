@@ -51,7 +51,7 @@ SUBJECTS: dict[str, tuple[str, dict[str, Any]]] = {
     "DINO": ("dino@quick", {}),
     "DINO, all crops fed one by one": (
         "dino@quick",
-        {"nodes.f.batch": "per_view", "nodes.h.batch": "per_view", "nodes.h.norm": "none", "params.prototypes": 4096},
+        {"nodes.f.batch": "per_view", "nodes.f.drop_path": 0, "nodes.h.batch": "per_view", "nodes.h.norm": "none", "params.prototypes": 8192},
     ),
     "iBOT": ("ibot@quick", {}),
     "iBOT, heads without BatchNorm": ("ibot@quick", {"nodes.h.norm": "none", "params.prototypes": 4096}),
