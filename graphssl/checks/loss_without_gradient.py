@@ -24,7 +24,7 @@ def check(graph: Graph) -> Iterator[Finding]:
         return
     for node in graph.losses():
         unknown = any(value.kind == "unknown" for edge in node.outputs.values() for value in edge.values)
-        if not unknown and not any(edge.grad for edge in node.outputs.values()):
+        if not unknown and not node.carries_gradient:
             message = f"no gradient flows from `{node.name}` to any trained weight"
             help = f"feed `{node.name}` from an encoder or head without `stop_grad`, `ema` or `frozen` between"
             yield Finding("loss-without-gradient", message, node.span, node=node.name, help=help)

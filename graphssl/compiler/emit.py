@@ -177,7 +177,7 @@ class _Emitter(Steps):
         return f"{self.use(ema_update)}({self.attribute(node.name)}, {fast}, momentum={value}{buffers})"
 
     def mode(self) -> None:
-        still = [node for node in self.graph if node.attrs.get("mode") == "eval" or node.attrs.get("frozen")]
+        still = [node for node in self.graph if node.always_eval]
         if not still:
             return
         add = self.out.add

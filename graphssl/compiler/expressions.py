@@ -17,6 +17,35 @@ from graphssl.language.spec import Ref
 from graphssl.ops.modules.batch_norm import shuffled
 from graphssl.ops.modules.lists import average, by_size, joint, side_by_side
 
+_OWN_NAMES = frozenset(
+    [
+        "self",
+        "views",
+        "step",
+        "keep",
+        "losses",
+        "total",
+        "nodes",
+        "freed",
+        "asked",
+        "x",
+        "i",
+        "j",
+        "o",
+        "images",
+        "moment",
+        "mode",
+        "sum",
+        "float",
+        "take",
+        "take_layers",
+        "joint",
+        "by_size",
+        "average",
+    ]
+)
+"""What the generated methods call things themselves."""
+
 
 class Expressions:
     """Expressions over the nodes of one graph, and the objects that their names mean."""
@@ -45,24 +74,8 @@ class Expressions:
 
     def local(self, name: str) -> str:
         ident = name.replace("/", "_")
-        taken = {
-            *self.names,
-            "self",
-            "views",
-            "step",
-            "keep",
-            "losses",
-            "total",
-            "nodes",
-            "freed",
-            "asked",
-            "x",
-            "i",
-            "j",
-            "o",
-        }
-        taken |= {"again", "encoded", "like"} if self.graph.train and self.graph.train.micro_batch else set()
-        taken |= {"take", "take_layers", "joint", "by_size", "average", "sum", "float", "images", "moment", "mode"}
+        taken = {*self.names, *_OWN_NAMES}
+        taken |= {"again", "encoded", "like"} if self.graph.in_parts else set()
         return f"{ident}_" if ident in taken else ident
 
     def _schedules(self) -> dict[tuple[str, str], str]:
@@ -85,7 +98,7 @@ class Expressions:
     def region(self, node: Node) -> str:
         """The context a node runs in: teachers without gradient, losses in full precision."""
         still = node.kind == "link" or node.attrs.get("frozen")
-        if (still and not any(edge.grad for edge in node.outputs.values())) or node.name in self.graph.plan.no_grad:
+        if (still and not node.carries_gradient) or node.name in self.graph.plan.no_grad:
             return "torch.no_grad()"
         if node.kind == "loss":
             return f"{self.use(full_precision_region)}({self.device()})"

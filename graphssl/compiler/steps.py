@@ -89,7 +89,7 @@ class Steps(Expressions):
 
     def in_parts(self) -> None:
         """The step again, cut where samples begin to meet: `encode` takes a part of the batch, `conclude` all that they gave."""
-        if not (self.graph.train and self.graph.train.micro_batch):
+        if not self.graph.in_parts:
             return
         add, parts = self.out.add, parts_of(self.graph)
         first, rest = parts.by_sample[: parts.again], parts.by_sample[parts.again :]

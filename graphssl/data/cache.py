@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from graphssl.data.disk import OnDisk
 from graphssl.data.errors import BadImage
+from graphssl.data.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from graphssl.data.sources import ImageSource
@@ -56,29 +56,17 @@ def is_cached(source: ImageSource) -> bool:
     return isinstance(source, _Cached | OnDisk)
 
 
-class _Cached:
+class _Cached(Wrapped):
     """A source whose images of one shape are kept in memory."""
 
     def __init__(self, source: ImageSource, shape: tuple[int, ...]) -> None:
-        self.name, self.classes = source.name, source.classes
-        self._source, self._shape = source, shape
+        super().__init__(source)
+        self._shape = shape
         # Anonymous shared memory: unlike a shared tensor it does not count against /dev/shm, which is small in
         # containers. Pages cost nothing before they are written.
         count, size = len(source), math.prod(shape)
         self._pixels = torch.frombuffer(mmap.mmap(-1, count * size), dtype=torch.uint8).view(count, *shape)
         self._filled = torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def label(self, index: int) -> int:
-        return self._source.label(index)
-
-    def describe(self, index: int) -> str:
-        return self._source.describe(index)
-
-    def identity(self) -> Iterator[str]:
-        return self._source.identity()
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; a view of the cache, not to be written to."""

@@ -17,7 +17,6 @@ import shutil
 import struct
 import weakref
 import zlib
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from torch import Tensor
 from graphssl import __version__
 from graphssl.data.decode import MAX_PIXELS
 from graphssl.data.errors import DataError
+from graphssl.data.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from graphssl.data.sources import ImageSource
@@ -41,7 +41,7 @@ _KEEP_FREE = 1 << 28  # bytes of disk that are left to others
 _FORMAT = f"1 {__version__} {torchvision.__version__} {PIL.__version__}"  # other decoders may round otherwise
 
 
-class OnDisk:
+class OnDisk(Wrapped):
     """A source whose images are kept in a folder. When nothing more can be written, that is told once and the rest is decoded.
 
     Raises:
@@ -49,8 +49,8 @@ class OnDisk:
     """
 
     def __init__(self, source: ImageSource, home: Path) -> None:
-        self.name, self.classes = source.name, source.classes
-        self._source, self._home = source, home
+        super().__init__(source)
+        self._home = home
         digest = blake2b(_FORMAT.encode(), digest_size=16)
         for words in source.identity():
             digest.update(f"{len(words)} {words}\n".encode("utf-8", "surrogateescape"))
@@ -68,18 +68,6 @@ class OnDisk:
             raise DataError(
                 f"decoded images cannot be kept in `{home}`: {(error.strerror or str(error)).lower()}; use another --cache-dir, or --cache ram"
             ) from None
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def label(self, index: int) -> int:
-        return self._source.label(index)
-
-    def describe(self, index: int) -> str:
-        return self._source.describe(index)
-
-    def identity(self) -> Iterator[str]:
-        return self._source.identity()
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,28 +13,17 @@ from graphssl.data.cache import shape_within
 from graphssl.data.errors import BadImage
 from graphssl.data.sources import ImageSource
 from graphssl.data.workers import in_order
+from graphssl.data.wrapped import Wrapped
 
 PART = 512  # images that are decoded and copied at a time
 
 
-class Resident:
+class Resident(Wrapped):
     """A source whose images are rows of one tensor. bad: by number, those that could not be decoded."""
 
     def __init__(self, source: ImageSource, pixels: Tensor, bad: dict[int, BadImage]) -> None:
-        self.name, self.classes = source.name, source.classes
-        self._source, self._pixels, self._bad = source, pixels, bad
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def label(self, index: int) -> int:
-        return self._source.label(index)
-
-    def describe(self, index: int) -> str:
-        return self._source.describe(index)
-
-    def identity(self) -> Iterator[str]:
-        return self._source.identity()
+        super().__init__(source)
+        self._pixels, self._bad = pixels, bad
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w] on the device, not to be written to; raises `BadImage`."""

@@ -61,6 +61,16 @@ class Node:
         """Whether it calls weights that belong to another node, rather than a copy of them."""
         return issubclass(self.op, Link) and self.op.trained
 
+    @property
+    def carries_gradient(self) -> bool:
+        """Whether gradient flows back through one of its outputs."""
+        return any(edge.grad for edge in self.outputs.values())
+
+    @property
+    def always_eval(self) -> bool:
+        """Whether its layers stay in eval mode while the rest is trained."""
+        return bool(self.attrs.get("frozen")) or self.attrs.get("mode") == "eval"
+
     def gives(self, kind: str) -> bool:
         """Whether one of its outputs is of this kind."""
         return any(value.kind == kind for edge in self.outputs.values() for value in edge.values)
@@ -108,6 +118,11 @@ class Graph:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a step is cut in two, so that micro-batches have one loss."""
+        return bool(self.train and self.train.micro_batch)
 
     def in_order(self) -> list[Node]:
         """The nodes in the order in which a step computes them."""

@@ -11,7 +11,7 @@ from graphssl.passes.layers import moves_statistics
 
 
 def run(graph: Graph) -> Graph:
-    if graph.train and graph.train.micro_batch:  # its step is cut in two
+    if graph.in_parts:
         return graph
     states = graph.of_kind("state")
     ends = [node.name for node in (*graph.losses(), *states)] + [ref.node for _, ref in graph.monitors]

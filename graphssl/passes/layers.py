@@ -15,20 +15,15 @@ _CHANCE = ("p", "drop_prob", "prob")
 
 def moves_statistics(graph: Graph, node: Node) -> bool:
     """Whether a call of the module moves running statistics."""
-    return not _still(node) and _has_batch_norm(_built(graph, node))
+    return not node.always_eval and _has_batch_norm(_built(graph, node))
 
 
 def sees_rows_apart(graph: Graph, node: Node) -> bool:
     """Whether row i of what the module gives depends on row i alone, and on no chance."""
-    if _still(node):
+    if node.always_eval:
         return True
     module = _built(graph, node)
     return not _has_batch_norm(module) and not any(getattr(m, rate, 0) for m in module.modules() for rate in _CHANCE)
-
-
-def _still(node: Node) -> bool:
-    """Whether its layers are always in eval mode."""
-    return bool(node.attrs.get("frozen")) or node.attrs.get("mode") == "eval"
 
 
 def _has_batch_norm(module: nn.Module) -> bool:

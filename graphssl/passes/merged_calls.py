@@ -32,7 +32,7 @@ def _fed_per_view(graph: Graph, node: Node) -> bool:
 
 def _groups(graph: Graph) -> Iterator[list[str]]:
     """Calls of one module that maps vectors, none of which is computed from another."""
-    if graph.train and graph.train.micro_batch:  # its step is cut in two
+    if graph.in_parts:
         return
     calls: dict[str, list[Node]] = {}
     for node in graph:

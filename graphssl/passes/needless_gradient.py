@@ -15,14 +15,7 @@ def run(graph: Graph) -> Graph:
             wanted |= {
                 ref.node
                 for port, ref in node.refs()
-                if not node.signature.inputs[port].blocks_gradient
-                and (node.kind == "loss" or any(edge.grad for edge in node.outputs.values()))
+                if not node.signature.inputs[port].blocks_gradient and (node.kind == "loss" or node.carries_gradient)
             }
-    trained = {
-        node.name for node in graph if node.kind in ("module", "link", "pure") and _carries_gradient(graph, node.name)
-    }
+    trained = {node.name for node in graph.of_kind("module", "link", "pure") if node.carries_gradient}
     return graph.planned(no_grad=frozenset(trained - wanted))
-
-
-def _carries_gradient(graph: Graph, name: str) -> bool:
-    return any(edge.grad for edge in graph.nodes[name].outputs.values())

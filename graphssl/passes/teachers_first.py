@@ -12,8 +12,7 @@ def run(graph: Graph) -> Graph:
     still: dict[str, Node] = {}
     for node in graph.in_order():
         given = [ref.node for _, ref in node.refs()]
-        without = not any(edge.grad for edge in node.outputs.values())
-        if node.kind != "loss" and without and all(name in still for name in given):
+        if node.kind != "loss" and not node.carries_gradient and all(name in still for name in given):
             still[node.name] = node
     if any(_may_draw(graph, node) for node in still.values()):
         return graph
@@ -23,7 +22,7 @@ def run(graph: Graph) -> Graph:
 
 def _may_draw(graph: Graph, node: Node) -> bool:
     """Whether the call may use dropout or stochastic depth."""
-    if node.root is None or node.attrs.get("mode") == "eval" or node.attrs.get("frozen"):
+    if node.root is None or node.always_eval:
         return False
     root = graph.nodes[node.root]
     attrs = {**root.attrs, **node.attrs}

@@ -279,9 +279,7 @@ def _passes(graph: Graph, node: Node) -> bool:
     """Gradient that arrives at an input goes on to where the input comes from."""
     if node.broken:
         return True
-    return _module(graph, node) is not None and (
-        node.kind != "pure" or any(edge.grad for edge in node.outputs.values())
-    )
+    return _module(graph, node) is not None and (node.kind != "pure" or node.carries_gradient)
 
 
 def _module(graph: Graph, node: Node) -> Node | None:
@@ -311,7 +309,7 @@ def _lanes(graph: Graph) -> Mapping[str, str]:
             lanes[node.name] = node.kind
         elif node.kind in ("module", "link"):
             lanes[node.name] = "student" if _trained(graph, node) else "teacher"
-        elif any(edge.grad for edge in node.outputs.values()):
+        elif node.carries_gradient:
             lanes[node.name] = "student"
         else:
             before = {lanes.get(ref.node, "source") for _, ref in node.refs()}

@@ -27,7 +27,7 @@ def trained(graph: Graph) -> list[Node]:
     """Nodes that the gradient of the method's losses flows through, in computing order."""
     losses = flow.learning(graph)
     before = graph.ancestors(ref.node for loss in losses for _, ref in loss.refs())
-    return [n for n in graph if n.name in before and any(edge.grad for edge in n.outputs.values())]
+    return [n for n in graph if n.name in before and n.carries_gradient]
 
 
 def represented(graph: Graph) -> list[Node]:

@@ -94,7 +94,7 @@ def _arch(node: Node) -> str:
 def _origin(graph: Graph, node: Node) -> str:
     """What a node without weights passes on: `the trained network itself (`g`) behind a stop-gradient`."""
     before = next((ref.node for _, ref in node.refs()), "")
-    trained = before in graph.nodes and any(edge.grad for edge in graph.nodes[before].outputs.values())
+    trained = before in graph.nodes and graph.nodes[before].carries_gradient
     what = f"the trained network itself (`{line(before)}`)" if trained else f"`{line(before)}`"
     if not trained:
         return what

@@ -1,0 +1,29 @@
+"""A source that keeps the images of another somewhere, and is that source in every other respect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphssl.data.sources import ImageSource
+
+
+class Wrapped:
+    """What does not concern pixels is left to `source`; `load` is the subclass's."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self.name, self.classes = source.name, source.classes
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def label(self, index: int) -> int:
+        return self._source.label(index)
+
+    def describe(self, index: int) -> str:
+        return self._source.describe(index)
+
+    def identity(self) -> Iterator[str]:
+        return self._source.identity()
