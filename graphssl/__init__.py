@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from graphssl.evaluate.encoder import load_encoder as load_encoder
     from graphssl.language.diagnostics import Finding as Finding
     from graphssl.language.diagnostics import GraphError as GraphError
     from graphssl.pipeline import Method as Method
@@ -26,8 +27,9 @@ _HOME = {
     "Finding": "graphssl.language.diagnostics",
     "draw": "graphssl.views",
     "diff": "graphssl.views.diff",
+    "load_encoder": "graphssl.evaluate.encoder",
 }
-__all__ = ["Finding", "GraphError", "Method", "check", "compile", "diff", "draw", "load"]
+__all__ = ["Finding", "GraphError", "Method", "check", "compile", "diff", "draw", "load", "load_encoder"]
 
 
 def __getattr__(name: str) -> Any:

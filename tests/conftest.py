@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +91,24 @@ def without_torch() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`trained("simclr")`: the folder of a toy run of four steps on `shapes:32,64`; to be read, not written."""
+    made: dict[str, Path] = {}
+
+    def folder(method: str) -> Path:
+        if method not in made:
+            import graphssl
+            from graphssl.runtime.options import Options
+            from graphssl.runtime.train import train
+
+            made[method] = tmp_path_factory.mktemp("trained") / method
+            options = Options(
+                data="shapes:32,64", out=str(made[method]), steps=4, eval_every=0, log_every=1, device="cpu"
+            )
+            assert train(graphssl.load(f"{method}@quick", toy_overrides(method)), options) == 0
+        return made[method]
+
+    return folder

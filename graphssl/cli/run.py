@@ -1,9 +1,8 @@
-"""Commands that use torch: train and eval."""
+"""`graphssl train`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -60,45 +59,3 @@ def checked(reference: str, overrides: Sequence[str], plugins: Sequence[str]) ->
     if warnings := [finding for finding in method.findings if finding.severity == "warning"]:
         print(render_text(warnings), file=sys.stderr)
     return method
-
-
-def evaluate(arguments: argparse.Namespace) -> int:
-    """The protocol asked for."""
-    return {"knn": _knn, "monitors": _monitors}[arguments.protocol](arguments)
-
-
-def _monitors(arguments: argparse.Namespace) -> int:
-    from graphssl.evaluate.monitors import monitors_of_run
-
-    result = monitors_of_run(
-        arguments.out, arguments.data, device=arguments.device, workers=arguments.workers, plugins=arguments.plugin
-    )
-    if arguments.format == "json":
-        print(json.dumps(result))
-    else:
-        values = "  ".join(f"{name} {value:.4f}" for name, value in {**result["losses"], **result["monitors"]}.items())
-        print(f"{values}  ({result['images']} test images, not augmented)")
-    return 0
-
-
-def _knn(arguments: argparse.Namespace) -> int:
-    from graphssl.evaluate.run import knn_of_run
-
-    result = knn_of_run(
-        arguments.out,
-        arguments.data,
-        k=arguments.k,
-        temperature=arguments.temperature,
-        features=arguments.features,
-        device=arguments.device,
-        workers=arguments.workers,
-        plugins=arguments.plugin,
-    )
-    if arguments.format == "json":
-        print(json.dumps(result))
-    else:
-        print(
-            f"kNN top-1 {result['top1']:.2%}  (k {result['k']}, temperature {result['temperature']:g}, "
-            f"{result['bank']} training and {result['queries']} test images, features: {result['features']})"
-        )
-    return 0

@@ -124,6 +124,12 @@ class RunFolder:
         with self._writing(self.summary_file):
             write_atomically(self.summary_file, json.dumps({**self.summary(), **more}, indent=2) + "\n")
 
+    def record_evaluation(self, name: str, result: dict[str, Any]) -> None:
+        """Keep what a protocol found, and at which step, under `evaluations` in summary.json; an older result of it goes."""
+        latest = self.latest_checkpoint()
+        step = int(latest.name.removeprefix("step-")) if latest else 0
+        self.summarize(evaluations={**self.summary().get("evaluations", {}), name: {"step": step, **result}})
+
     @contextmanager
     def _writing(self, what: Path | None = None) -> Iterator[None]:
         try:

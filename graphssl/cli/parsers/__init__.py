@@ -1,0 +1,8 @@
+"""The words of every command; what it does is in the file beside this folder that it names."""
+
+from graphssl.cli.parsers.evaluating import evaluating
+from graphssl.cli.parsers.inspecting import inspecting
+from graphssl.cli.parsers.running import running
+from graphssl.cli.parsers.shared import adder
+
+__all__ = ["adder", "evaluating", "inspecting", "running"]

@@ -1,0 +1,50 @@
+"""`graphssl eval PROTOCOL RUN`: one command per protocol."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from graphssl.cli.parsers.shared import DATA, Add, adder
+
+
+def evaluating(add: Add) -> None:
+    command = add("eval", "", "evaluate a finished run", "graphssl eval knn runs/first --data shapes")
+    protocols = adder(command.add_subparsers(title="protocols", metavar="PROTOCOL", required=True))
+
+    def protocol(name: str, help: str, example: str) -> argparse.ArgumentParser:
+        """`graphssl eval NAME`, done by the function of that name in cli/evaluate.py."""
+        parser = protocols(name, f"evaluate:{name}", help, example)
+        parser.add_argument("out", metavar="RUN", help="run folder")
+        parser.add_argument("--data", metavar="DATA", required=True, help=DATA)
+        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+        parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps")
+        parser.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes")
+        return parser
+
+    for protocol_of in (_knn, _monitors):
+        protocol_of(protocol)
+
+
+Protocol = Callable[[str, str, str], argparse.ArgumentParser]
+
+
+def _features(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--features", choices=["encoder", "random", "pixels"], default="encoder",
+                        help="the run's encoder, the same with random weights, or raw pixels")  # fmt: skip
+
+
+def _knn(protocol: Protocol) -> None:
+    parser = protocol("knn", "weighted k-nearest neighbours", "graphssl eval knn runs/first --data shapes")
+    parser.add_argument("--k", type=int, default=20, help="neighbours; default: 20")
+    parser.add_argument("--temperature", type=float, default=0.07, help="of the vote; default: 0.07")
+    _features(parser)
+
+
+def _monitors(protocol: Protocol) -> None:
+    protocol(
+        "monitors",
+        "losses and monitors on the test images, a classifier's accuracy for example",
+        "graphssl eval monitors runs/tuned --data shapes",
+    )
