@@ -56,7 +56,7 @@ class RunEncoder(nn.Module):
         assert graph.represent is not None
         used = graph.ancestors([graph.represent.node])
         owners = {owner.name: owner for node in graph if node.name in used for owner in [graph.module_of(node)]}
-        encoders = [name for name, owner in owners.items() if owner.op.name == "encoder"]
+        encoders = [name for name, owner in owners.items() if owner.signature.name == "encoder"]
         self.graph = graph
         self._whole = (module,)  # not registered: only what is used of it is a part of this
         for name, owner in owners.items():
