@@ -34,6 +34,15 @@ class Subset:
         return self.source.load(self.indices[index])
 
 
+def balanced_rest(source: ImageSource, share: float, *, seed: int) -> ImageSource | None:
+    """The images that `balanced_share` leaves out; None where it takes all."""
+    taken = balanced_share(source, share, seed=seed)
+    if not isinstance(taken, Subset):
+        return None
+    rest = sorted(set(range(len(source))) - set(taken.indices))
+    return Subset(source, rest) if rest else None
+
+
 def balanced_share(source: ImageSource, share: float, *, seed: int) -> ImageSource:
     """This share (0 to 1) of the images of each class, rounded, at least one; unlabelled images are a class, too.
 

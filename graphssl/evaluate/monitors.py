@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphssl.data.loader import eval_batches
 from graphssl.data.sources import ImageSource, open_data
@@ -36,28 +36,43 @@ def monitors_of_run(
     graph = method.checked_graph()
     test = open_data(data, "test")
     where, precision, autocast = place(module, graph, device)
+    means = means_on(test, module, graph, where, autocast, batch_size=batch_size, workers=workers)
+    return {
+        "losses": {node.name: means[node.name].item() for node in graph.losses()},
+        "monitors": {name: means[name].item() for name, _ in graph.monitors},
+        "images": len(test),
+        "batch_size": batch_size,
+        "precision": precision,
+    }
+
+
+def means_on(
+    source: ImageSource,
+    module: nn.Module,
+    graph: Graph,
+    device: torch.device,
+    autocast: Callable[[], Any],
+    *,
+    batch_size: int = 256,
+    workers: int = 0,
+    keep: Sequence[str] = (),
+) -> dict[str, Tensor]:
+    """The mean over images of each loss, each monitor and each output in `keep`, float64 on the CPU."""
     sums: dict[str, Tensor] = {}
     count = 0
     with (
         evaluating(module),
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar,
     ):
-        task = bar.add_task("test images", total=len(test))
-        for views, rows in _batches(graph, test, batch_size, workers, where):
+        task = bar.add_task("images", total=len(source))
+        for views, rows in _batches(graph, source, batch_size, workers, device):
             with autocast():
-                out = module(views)
-            for name, value in {**out.losses, **out.monitors}.items():
+                out = module(views, keep=tuple(keep))
+            for name, value in {**out.losses, **out.monitors, **out.values}.items():
                 sums[name] = sums.get(name, 0.0) + value.double() * rows
             count += rows
             bar.advance(task, rows)
-    means = {name: float(total) / count for name, total in sums.items()}
-    return {
-        "losses": {node.name: means[node.name] for node in graph.losses()},
-        "monitors": {name: means[name] for name, _ in graph.monitors},
-        "images": count,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
+    return {name: total.cpu() / count for name, total in sums.items()}
 
 
 def _batches(

@@ -13,7 +13,7 @@ from typing import Any
 from graphssl.ir.graph import Graph, Node, order
 from graphssl.ir.pairs import pairs_of
 from graphssl.ir.signature import Input, Link, Loss, Module, Op, Source
-from graphssl.ir.types import UNKNOWN, Axes, Axis, Edge, Value, any_grad, patterns
+from graphssl.ir.types import ANY_AXIS, UNKNOWN, Axes, Axis, Edge, Value, any_grad, patterns
 from graphssl.language.diagnostics import Finding, GraphError, Span, did_you_mean
 from graphssl.language.fields import INVALID, Field, Report, read_fields
 from graphssl.language.limits import MAX_LIST, MAX_WIRES
@@ -99,7 +99,7 @@ class _Lowering:
         if not issubclass(draft.op, Link):
             return
         name = draft.spec.name
-        if "from" in draft.spec.body and draft.op.name == "frozen":  # it could not be worked in, which was reported
+        if "from" in draft.spec.body and draft.op.from_run:  # it could not be worked in, which was reported
             draft.broken = True
             return
         if tree is None:
@@ -267,7 +267,8 @@ class _Lowering:
         name = draft.spec.name
         given = {port: self.arriving(draft, port) for port in draft.inputs}
         draft.broken = draft.broken or bool(draft.root and self.drafts[draft.root].broken)
-        ports = sorted(self.ports.get(name) or ({draft.signature.default_port()} if draft.signature.outputs else ()))
+        used = self.ports.get(name) or ({draft.signature.default_port()} if draft.signature.outputs else set())
+        ports = sorted(used | ({draft.signature.score} if draft.signature.score else set()))
         pairs: tuple[tuple[int, int], ...] | None = None
         if draft.broken:
             outputs = {port: Edge((UNKNOWN,)) for port in ports}
@@ -444,6 +445,8 @@ class _Lowering:
             self.find("port-type-mismatch", message, ref.span, name, help, also=also)
             return
         for axis, actual in zip(pattern.axes, value.axes, strict=False):
+            if axis == ANY_AXIS:
+                continue
             if axis not in bound:
                 bound[axis], owner[axis] = actual, str(ref)
             elif not self.axes.unify(bound[axis], actual):

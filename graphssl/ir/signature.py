@@ -61,6 +61,7 @@ class Op:
     spare_weights: names of weights that only some calls need: a run may have them, and a node that starts from it not.
     prevents_collapse: keeps its inputs from becoming the same vector for every image (negatives, a variance term).
     by_vector: maps each vector (the last axis) of its one input, whatever the axes before it.
+    score: the output port that says how often it is right, which evaluation reads on images it was not trained on.
     takes_views_at_once: its function also takes a list of views, and gives what it gives of each.
     """
 
@@ -76,6 +77,7 @@ class Op:
     prevents_collapse: ClassVar[bool] = False
     by_vector: ClassVar[bool] = False
     takes_views_at_once: ClassVar[bool] = False
+    score: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **_: Any) -> None:
         cls.inputs = {**cls.inputs, **_declared(cls, Input)}
@@ -110,6 +112,11 @@ class Op:
     def needed(cls, attrs: Mapping[str, Any], ports: Collection[str]) -> dict[str, Any]:
         """More keyword arguments of `build`: they leave out the parts that no used output port needs."""
         return {}
+
+    @classmethod
+    def lr_scale(cls, attrs: Mapping[str, Any], parameter: str) -> float:
+        """What the learning rate of one of its parameters is multiplied with; `parameter`: its name inside the module."""
+        return 1.0
 
     @classmethod
     def take(cls) -> Callable[..., Any]:
@@ -234,10 +241,12 @@ class Link(Op):
     """Another call of a module: takes ports and attributes of the node it links to.
 
     trained: gradient flows through it into the weights.
+    from_run: with `from: RUN`, `of` names a node of that run, and the nodes that it is computed by there take its place (ir/splice.py).
     """
 
     kind = "link"
     trained: ClassVar[bool] = False
+    from_run: ClassVar[bool] = False
 
     @classmethod
     def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""`{op: frozen, of: NODE, from: RUN, in: IMAGE}` -> the run's own nodes from the image to NODE, frozen.
+"""`{op: frozen, of: NODE, from: RUN, in: IMAGE}` -> the run's own nodes from the image to NODE, frozen; `pretrained` likewise, trained.
 
 They are called `instance/node`, like those of a block, and take their weights from the run, node by node.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping as ABCMapping
 from dataclasses import replace
 
-from graphssl.ir.signature import Op
+from graphssl.ir.signature import Link, Op
 from graphssl.language.blocks import with_nodes
 from graphssl.language.diagnostics import Finding, GraphError, did_you_mean
 from graphssl.language.fields import Report
@@ -18,7 +18,7 @@ from graphssl.language.spec import Ref, read_reference
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 Registry = ABCMapping[str, type[Op]]
-_KEYS = ("op", "of", "from", "in")
+_KEYS = ("op", "of", "from", "in", "init")
 _NOT_COPIED = ("op", "of", "in", "from", "frozen", "batch", "pretrained")
 
 
@@ -31,9 +31,10 @@ def splice(tree: Mapping, registry: Registry, report: Report) -> Mapping:
     outs: dict[str, str] = {}
     for entry in nodes:
         body = entry.value
-        op = body.get("op") if isinstance(body, Mapping) else None
-        if isinstance(body, Mapping) and isinstance(op, Scalar) and op.value == "frozen" and "from" in body:
-            made = _Network(entry, body, registry, report, outs).nodes()
+        word = body.get("op") if isinstance(body, Mapping) else None
+        op = registry.get(str(word.value)) if isinstance(word, Scalar) else None
+        if isinstance(body, Mapping) and op and issubclass(op, Link) and op.from_run and "from" in body:
+            made = _Network(entry, body, op, registry, report, outs).nodes()
         else:
             made = [entry]
         flat |= {each.key: each for each in made}
@@ -43,9 +44,17 @@ def splice(tree: Mapping, registry: Registry, report: Report) -> Mapping:
 class _Network:
     """One such node."""
 
-    def __init__(self, entry: Entry, body: Mapping, registry: Registry, report: Report, outs: dict[str, str]):
-        self.entry, self.body, self.registry, self.outs = entry, body, registry, outs
+    def __init__(
+        self, entry: Entry, body: Mapping, op: type[Link], registry: Registry, report: Report, outs: dict[str, str]
+    ):
+        self.entry, self.body, self.op, self.registry, self.outs = entry, body, op, registry, outs
         self.report: Report = lambda finding: report(replace(finding, node=entry.key))
+
+    @property
+    def copies(self) -> bool:
+        """Whether weights are the run's."""
+        init = self.body.get("init")
+        return init is None or self.op.attrs["init"].read(init, "init", self.report) != "random"
 
     def nodes(self) -> list[Entry]:
         """The nodes that take its place, or itself after saying why not."""
@@ -53,14 +62,9 @@ class _Network:
 
     def made(self) -> list[Entry] | None:
         body, given, of = self.body, self.body.get("from"), self.body.get("of")
-        for key in body:
-            if key.key not in _KEYS:
-                message = f"a `frozen` network of a run has no key `{key.key}`"
-                help = "structure and weights are the run's: it takes `of`, `from` and `in`"
-                self.report(Finding("unknown-key", message, key.key_span, help=help))
         for needed, what in (("of", "a node of the run"), ("in", "the images it sees")):
             if needed not in body:
-                message = f"`frozen` lacks `{needed}`, {what}"
+                message = f"`{self.op.name}` lacks `{needed}`, {what}"
                 self.report(Finding("missing-key", message, self.entry.key_span, help=f"add `{needed}: NODE`"))
                 return None
         if not isinstance(given, Scalar) or not isinstance(given.value, str):
@@ -103,6 +107,8 @@ class _Network:
             if op.kind not in ("module", "pure"):
                 what = "remembers other images" if op.kind == "state" else "is a loss"
                 return self.no_path(ref, origin, f"`{entry.key}` {what}")
+            if not made:
+                node = self.changed(node, op)
             before = _single(body.get("in"))
             step = read_reference(before, lambda finding: None) if before is not None else None
             if step is None:
@@ -117,6 +123,18 @@ class _Network:
         self.outs[self.entry.key] = out
         return made[::-1]
 
+    def changed(self, node: Mapping, op: type[Op]) -> Mapping:
+        """The node that `of` names, with what is written here over its attributes; a frozen network takes none."""
+        allowed = op.attrs if self.op.trained else {}
+        for key in self.body.without(*_KEYS):
+            if key.key in allowed:
+                node = node.with_value(key.key, key.value, key.key_span)
+                continue
+            message = f"a `{self.op.name}` network of a run has no key `{key.key}`"
+            help = did_you_mean(key.key, [*_KEYS, *allowed], "key")
+            self.report(Finding("unknown-key", message, key.key_span, help=help))
+        return node
+
     def copied(self, entry: Entry, node: Mapping, op: type[Op], before: Ref, weights: str) -> Entry:
         span = self.body.entries["from"].value.span
 
@@ -128,8 +146,10 @@ class _Network:
         )
         for each in node.without(*_NOT_COPIED):
             body = body.with_value(each.key, each.value, each.key_span)
-        if op.kind == "module":
-            body = body.with_value("from", word(weights)).with_value("frozen", Scalar(True, span, "true"))
+        if op.kind == "module" and self.copies:
+            body = body.with_value("from", word(weights))
+        if op.kind == "module" and not self.op.trained:
+            body = body.with_value("frozen", Scalar(True, span, "true"))
         return Entry(self.inner(Ref(entry.key, None, span)), self.entry.key_span, body)
 
     def inner(self, ref: Ref) -> str:

@@ -16,9 +16,13 @@ KINDS = (
     "mask",
     "weights",
     "label",
+    "scores",
     "scalar",
     "unknown",
 )
+
+ANY_AXIS = "_"
+"""In a pattern: an axis of any width, which may differ between the values of a list."""
 
 Axis = int | str
 """A width that is known, or a symbol: `b` samples of a rank, `B` samples of all ranks, `f.d` the width of node f."""

@@ -18,7 +18,8 @@ from graphssl.ops.cross_entropy import SoftCrossEntropy
 from graphssl.ops.encoder import Encoder
 from graphssl.ops.heads import Predictor, Projector
 from graphssl.ops.koleo import KoLeoLoss
-from graphssl.ops.links import Ema, Frozen, Share
+from graphssl.ops.linear_grid import LinearGrid
+from graphssl.ops.links import Ema, Frozen, Pretrained, Share
 from graphssl.ops.masks import BlockMask, RandomMask
 from graphssl.ops.probe import LinearProbe
 from graphssl.ops.prototypes import Prototypes
@@ -27,7 +28,7 @@ from graphssl.ops.regression import CosineLoss, MSELoss
 from graphssl.ops.sources import Augment, Label
 from graphssl.ops.supervised import Accuracy, CrossEntropy, Linear
 from graphssl.ops.take_masked import TakeMasked
-from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, StopGrad
+from graphssl.ops.tensors import Concat, Gather, Identity, L2Normalize, MeanPool, StopGrad
 from graphssl.ops.variance import VICRegLoss
 
 OPS: tuple[type[Op], ...] = (
@@ -46,10 +47,12 @@ OPS: tuple[type[Op], ...] = (
     Share,
     Ema,
     Frozen,
+    Pretrained,
     # pure
     StopGrad,
     Identity,
     L2Normalize,
+    MeanPool,
     Concat,
     Gather,
     Softmax,
@@ -70,6 +73,7 @@ OPS: tuple[type[Op], ...] = (
     KoLeoLoss,
     CrossEntropy,
     LinearProbe,
+    LinearGrid,
 )
 
 

@@ -11,7 +11,7 @@ from graphssl.ir.signature import Input, Module, Output
 from graphssl.ir.types import Axis, Value
 from graphssl.language.fields import Leaf, choice, flag, number, text
 
-_BLOCK = re.compile(r"blocks\.-?[0-9]{1,4}")
+_BLOCK = re.compile(r"blocks\.-?[0-9]{1,4}(?P<cls>\.cls)?")
 _LARGEST = 65_536
 _NOT_OURS = (
     "pretrained.*|checkpoint_path|cache_dir|device|dtype|scriptable|exportable|no_jit|features_only|feature_cls|pruned|"
@@ -33,8 +33,8 @@ class Encoder(Module):
     """Features of an image by a timm model without its classifier.
 
     image (b 3 h w) -> pooled (b d): what the model's own head pools (average for a ConvNet, class token for a ViT);
-    cls (b d): class token; patch (b n d): patch tokens; map (b d h w): the last feature map; blocks.I (b n d): tokens
-    after block I, counted as in Python. The parameters carry timm's own names below the node's.
+    cls (b d): class token; patch (b n d): patch tokens; map (b d h w): the last feature map; blocks.I (b n d): patch
+    tokens after block I, counted as in Python, and the last norm; blocks.I.cls (b d): the class token there. The parameters carry timm's own names below the node's.
 
     stem `cifar` is the 3×3 stride-1 convolution without max-pool of SimCLR (arXiv:2002.05709, B.9) and the CIFAR ResNets;
     `small` has stride 2, for a quarter of the work; `auto` takes `cifar` for a ResNet at 64 px or less, `imagenet` leaves the model as it is.
@@ -115,7 +115,9 @@ class Encoder(Module):
 
     @classmethod
     def port_pattern(cls, port: str) -> str | None:
-        return "tokens[b n d]" if _BLOCK.fullmatch(port) else super().port_pattern(port)
+        if block := _BLOCK.fullmatch(port):
+            return "features[b d]" if block["cls"] else "tokens[b n d]"
+        return super().port_pattern(port)
 
     @classmethod
     def infer(

@@ -59,9 +59,27 @@ class Frozen(Link):
     """
 
     name = "frozen"
+    from_run = True
     term = "a frozen copy"
     from_ = text(
         None, role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure."
     )
     init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights.")
     mode = choice("train", "eval", default="eval", role="wiring", doc="Mode of its BatchNorm and dropout in training.")
+
+
+class Pretrained(Link):
+    """The network of a finished run, trained further: `of` names a node of that run, `in` gives the images it sees.
+
+    It and everything before it, back to the image, is built as in the run and starts from its weights (SimCLR v2, arXiv:2006.10029,
+    section 3.2), or with `init: random` from weights of its own: the same network trained from scratch, to compare with. Further keys
+    are attributes of the node that `of` names and change them, such as `drop_path`.
+    Differs: none known.
+    """
+
+    name = "pretrained"
+    term = "a pretrained network"
+    trained = True
+    from_run = True
+    from_ = text(role="wiring", doc="The run folder that `of` means a node of, or a method of the same structure.")
+    init = choice("copy", "random", default="copy", role="wiring", doc="Initial weights: the run's, or new ones.")

@@ -88,6 +88,7 @@ class Accuracy(Pure):
     """
 
     name = "accuracy"
+    score = "share"
     logits = Input("logits[b k]", "one number per class", blocks_gradient=True)
     label = Input("label[b]", "class indices; -1 does not count")
     share = Output("scalar", "share of right answers on this batch")

@@ -69,13 +69,34 @@ def l2_normalize(x: Tensor) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
+class MeanPool(RowByRow):
+    """The average over the places of an image. tokens (b n d) or map (b d h w) -> features (b d).
+
+    Differs: none known.
+    """
+
+    name = "mean_pool"
+    term = "the mean over places"
+    x = Input("tokens[b n d] | map[b d h w]", "a vector per place")
+    output = Output("features[b d]", "one vector per image")
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        return mean_pool
+
+
+def mean_pool(x: Tensor) -> Tensor:
+    """(b n d) or (b d h w) -> (b d)."""
+    return x.mean(dim=1) if x.dim() == 3 else x.mean(dim=(2, 3))
+
+
 class Concat(Pure):
     """All values of a list, one behind the other, along the width (`features`) or along the samples (`batch`)."""
 
     name = "concat"
-    x = Input("features[b d]", "a list of features", takes_list=True)
+    x = Input("features[b _]", "a list of features", takes_list=True)
     output = Output("features[b d]", "one tensor")
-    along = choice("features", "batch", default="features", doc="The axis to join.")
+    along = choice("features", "batch", default="features", role="call", doc="The axis to join.")
 
     @classmethod
     def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
@@ -85,7 +106,7 @@ class Concat(Pure):
     def infer(cls, node: str, port: str, attrs: Any, inputs: Any, bound: Any) -> Value:
         value = super().infer(node, port, attrs, inputs, bound)
         axis = 1 if attrs["along"] == "features" else 0
-        axes = list(value.axes)
+        axes = list(inputs["x"].axes)
         axes[axis] = f"{node}.d" if axis else f"{node}.b"
         return replace(value, axes=tuple(axes), unit=False if axis else value.unit)
 
@@ -94,7 +115,7 @@ class Concat(Pure):
         return concat
 
 
-def concat(x: list[Tensor], *, along: str) -> Tensor:
+def concat(x: list[Tensor], *, along: str = "features") -> Tensor:
     """The tensors of `x` joined."""
     import torch
 

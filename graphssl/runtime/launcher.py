@@ -12,6 +12,11 @@ LAUNCHERS = ("accelerate-launch", "accelerate.commands.launch")
 LAUNCH = ["accelerate", "launch"]
 
 
+def is_main_process() -> bool:
+    """Whether this is the process that writes and prints."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def processes_asked() -> int:
     """The number of processes that should take part in this training.
 

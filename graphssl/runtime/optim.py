@@ -36,7 +36,7 @@ class Member:
     node: str
     parameter: nn.Parameter
     rule: ParameterGroup | None
-    layer_scale: float
+    lr_scale: float
 
 
 def optimizer_class(name: str) -> Any:
@@ -57,7 +57,8 @@ def optimizer_class(name: str) -> Any:
 
 def members(module: nn.Module, graph: Graph, train: Train) -> list[Member]:
     """Every trainable parameter of the method, observers left out."""
-    observers = {node.name.replace("/", "_") for node in graph if node.op.observer}
+    nodes = {node.name.replace("/", "_"): node for node in graph}
+    observers = {name for name, node in nodes.items() if node.op.observer}
     owners = dict(module.named_modules())
     scales = _layer_scales(module, graph, train.layer_decay)
     found = []
@@ -67,7 +68,8 @@ def members(module: nn.Module, graph: Graph, train: Train) -> list[Member]:
             continue
         owner = owners[name.rpartition(".")[0]]
         rule = next((r for r in train.groups if matches(r, node, name, parameter, owner)), None)
-        found.append(Member(name, node, parameter, rule, scales.get(name, 1.0)))
+        scale = scales.get(name, 1.0) * nodes[node].signature.lr_scale(nodes[node].attrs, name.removeprefix(f"{node}."))
+        found.append(Member(name, node, parameter, rule, scale))
     return found
 
 
@@ -107,12 +109,12 @@ class Optimizers:
         groups: dict[tuple[str, float], dict[str, Any]] = {}
         for member in self.members:
             rule = member.rule
-            key = (rule.name if rule else "", member.layer_scale)
+            key = (rule.name if rule else "", member.lr_scale)
             if key not in groups:
                 decay = rule.weight_decay if rule else None
                 own = decay.bind(steps, steps_per_epoch) if isinstance(decay, Schedule) else None
                 until = rule.freeze_until.steps(steps, steps_per_epoch) if rule and rule.freeze_until else 0
-                scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.layer_scale
+                scale = (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * member.lr_scale
                 fixed = rule.weight_decay if rule and own is None else None
                 groups[key] = {"params": [], "weight_decay": 0.0, "graphssl": (key[0], scale, own, fixed, until, rule)}
             groups[key]["params"].append(member.parameter)

@@ -262,7 +262,7 @@ def scale_of(reference: str, name: str) -> float:
     graph = method.checked_graph()
     [found] = [m for m in members(module, graph, graph.train) if m.name == name]
     own = found.rule.lr_scale if found.rule and found.rule.lr_scale is not None else 1.0
-    return own * found.layer_scale
+    return own * found.lr_scale
 
 
 def test_biases_norms_and_layer_scale_are_not_decayed_and_tokens_are() -> None:

@@ -23,7 +23,7 @@ def evaluating(add: Add) -> None:
         parser.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes")
         return parser
 
-    for protocol_of in (_knn, _monitors):
+    for protocol_of in (_knn, _monitors, _linear, _finetune):
         protocol_of(protocol)
 
 
@@ -48,3 +48,41 @@ def _monitors(protocol: Protocol) -> None:
         "losses and monitors on the test images, a classifier's accuracy for example",
         "graphssl eval monitors runs/tuned --data shapes",
     )
+
+
+def _trains(parser: argparse.ArgumentParser) -> None:
+    """Of protocols that train something."""
+    parser.add_argument("--epochs", type=float, metavar="N", help="passes over the data; default: the protocol's")
+    parser.add_argument(
+        "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of its graph"
+    )
+    parser.add_argument("--into", metavar="RUN2", help="its run folder; default: a folder in RUN/evaluations")
+    parser.add_argument("--resume", action="store_true", help="go on from its last checkpoint")
+
+
+def _linear(protocol: Protocol) -> None:
+    parser = protocol(
+        "linear",
+        "a linear classifier on frozen features, trained as the papers do",
+        "graphssl eval linear runs/first --data shapes --protocol moco --epochs 20",
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        default="dinov2",
+        help="moco, moco_v3, simclr, dino, dinov2 (many learning rates at once), or a graph file of your own; default: dinov2",
+    )
+    parser.add_argument("--features", choices=["encoder", "random"], default="encoder",
+                        help="the run's encoder, or the same with random weights")  # fmt: skip
+    _trains(parser)
+
+
+def _finetune(protocol: Protocol) -> None:
+    parser = protocol(
+        "finetune",
+        "train the whole network further, on all or a share of the labels",
+        "graphssl eval finetune runs/first --data shapes --labels 10%",
+    )
+    parser.add_argument("--labels", metavar="SHARE", default="100%", help="share of each class; default: 100%%")
+    parser.add_argument("--scratch", action="store_true", help="the same network from random weights, to compare with")
+    _trains(parser)

@@ -25,7 +25,7 @@ def adder(commands: Any) -> Add:
             name,
             help=help,
             description=f"{help[0].upper()}{help[1:]}.",
-            epilog=f"example: {example}",
+            epilog=f"example: {example}".replace("%", "%%"),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=_later(run))

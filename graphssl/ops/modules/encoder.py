@@ -9,6 +9,7 @@ from typing import Any
 
 import timm
 import timm.layers
+import torch
 from timm.layers import GluMlp
 from torch import Tensor, nn
 
@@ -118,34 +119,51 @@ def use_small_stem(model: Any, stride: int) -> None:
 
 
 def take(model: Any, x: Tensor, *ports: str, mask: Tensor | None = None) -> dict[str, Tensor]:
-    """The named outputs of one forward: pooled, cls, patch, map, blocks.I (shapes as in the op `encoder`).
+    """The named outputs of one forward: pooled, cls, patch, map, blocks.I, blocks.I.cls (shapes as in the op `encoder`).
 
     mask: bool (b n), true at patches that are hidden.
     """
-    blocks = [int(port.removeprefix("blocks.")) for port in ports if port.startswith("blocks.")]
-    out: dict[str, Tensor] = {}
+    blocks = {port: int(port.split(".")[1]) for port in ports if port.startswith("blocks.")}
+    found: list[Tensor] = []
     if mask is not None:
-        last, found = masked_forward(model, x, mask, blocks)
-        out |= {f"blocks.{given}": tokens for given, tokens in zip(blocks, found, strict=True)}
+        last, found = masked_forward(model, x, mask, sorted(set(blocks.values())))
     elif blocks:
-        depth = len(model.blocks)
-        wanted = [index % depth for index in blocks]
-        last, found = model.forward_intermediates(x, indices=wanted, output_fmt="NLC", norm=True)
-        by_depth = dict(zip(sorted(set(wanted)), found, strict=True))
-        out |= {f"blocks.{given}": by_depth[index] for given, index in zip(blocks, wanted, strict=True)}
+        last, found = all_tokens(model, x, sorted(set(blocks.values())))
     else:
         last = model.forward_features(x)
+    after = dict(zip(sorted(set(blocks.values())), found, strict=True))
+    out: dict[str, Tensor] = {}
     prefix = getattr(model, "num_prefix_tokens", 0)
     for port in ports:
-        if port == "pooled":
+        if port in blocks:
+            tokens = after[blocks[port]]
+            out[port] = class_token(model, tokens) if port.endswith(".cls") else tokens[:, prefix:]
+        elif port == "pooled":
             out[port] = model.forward_head(last, pre_logits=True)
         elif port in ("cls", "patch"):
-            if last.dim() != 3 or (port == "cls" and not prefix):
+            if last.dim() != 3:
                 raise ValueError(f"{type(model).__name__} has no {'class token' if port == 'cls' else 'patch tokens'}")
-            out[port] = last[:, 0] if port == "cls" else last[:, prefix:]
+            out[port] = class_token(model, last) if port == "cls" else last[:, prefix:]
         elif port == "map":
             out[port] = last if last.dim() == 4 else token_map(last[:, prefix:])
     return out
+
+
+def class_token(model: Any, tokens: Tensor) -> Tensor:
+    """(b n d) -> (b d)."""
+    if not getattr(model, "num_prefix_tokens", 0):
+        raise ValueError(f"{type(model).__name__} has no class token")
+    return tokens[:, 0]
+
+
+def all_tokens(model: Any, x: Tensor, blocks: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    """The last tokens (b n d), class and register tokens first, and those after some blocks, counted as in Python, and the last norm."""
+    depth = len(model.blocks)
+    wanted = [index % depth for index in blocks]
+    last, found = model.forward_intermediates(x, indices=wanted, output_fmt="NLC", norm=True, return_prefix_tokens=True)
+    whole = [part if isinstance(part, Tensor) else torch.cat(part[::-1], dim=1) for part in found]  # no prefix, or both
+    by_depth = dict(zip(sorted(set(wanted)), whole, strict=True))
+    return last, [by_depth[index] for index in wanted]
 
 
 def token_map(tokens: Tensor) -> Tensor:

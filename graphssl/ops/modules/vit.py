@@ -111,7 +111,7 @@ def sincos_positions(grid: tuple[int, int], d: int) -> Tensor:
 
 
 def masked_forward(model: Any, x: Tensor, mask: Tensor, blocks: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
-    """A vision transformer's tokens, and patch tokens after some blocks, with hidden patches replaced by `mask_token`."""
+    """A vision transformer's tokens, and those after some blocks and the last norm, with hidden patches replaced by `mask_token`."""
     x = model.patch_embed(x)  # (b n d), or (b h w d) in a model for several sizes
     if x[..., 0].numel() != mask.numel():
         n = x[0, ..., 0].numel()
@@ -122,4 +122,4 @@ def masked_forward(model: Any, x: Tensor, mask: Tensor, blocks: Sequence[int]) -
     for block in model.blocks:
         x = block(x)
         after.append(x)
-    return model.norm(x), [model.norm(after[i])[:, model.num_prefix_tokens :] for i in blocks]
+    return model.norm(x), [model.norm(after[i]) for i in blocks]
