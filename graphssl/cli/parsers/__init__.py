@@ -2,7 +2,8 @@
 
 from graphssl.cli.parsers.evaluating import evaluating
 from graphssl.cli.parsers.inspecting import inspecting
+from graphssl.cli.parsers.picturing import picturing
 from graphssl.cli.parsers.running import running
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "evaluating", "inspecting", "running"]
+__all__ = ["adder", "evaluating", "inspecting", "picturing", "running"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from graphssl.views.palette import VIRIDIS
-from graphssl.views.style import hot, variables
+from graphssl.views.style import hot, rules, variables
 
 
 @cache
@@ -40,3 +42,26 @@ def script(package: str, *names: str) -> str:
 def style(package: str, name: str) -> str:
     """The style of a page, with the colours of a drawing as properties and what a measure colours."""
     return f"{variables()}\n{part(package, name)}\n{hot()}"
+
+
+def reading_style(package: str, name: str) -> str:
+    """The style of a page that is read from top to bottom."""
+    return f"{part(__package__, 'reading.css')}\n{style(package, name)}"
+
+
+def policy(code: str = "") -> str:
+    """What a page in a file may load: nothing but this script, its own styles, and pictures that stand in it."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    scripts = f"script-src 'sha256-{digest}'; " if code else ""
+    return (
+        f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def drawing_style() -> str:
+    """The rules of a drawing, dark where the system or the page's switch says so, and never on paper."""
+    common, light, dark = ("\n".join(lines) for lines in rules())
+    followed = (
+        f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
+    )
+    return f"{common}\n{light}\n{followed}\n@media screen {{ :where(:root[data-theme=dark]) {{\n{dark}\n}} }}"
