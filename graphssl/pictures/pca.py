@@ -97,9 +97,7 @@ def pca_sheet(
     if len(photos) < 2:
         raise RunError("colours say what images have in common, and this is one: name at least two, or a folder")
     large = resized(encoder, size)
-    found = colours(
-        large.maps([photo.pixels for photo in photos], batch_size=8), foreground=foreground, invert=invert
-    )
+    found = colours(large.maps([photo.pixels for photo in photos], batch_size=8), foreground=foreground, invert=invert)
     rows = [
         Row((Cell(shown(large, photo.pixels), photo.name), Cell(_image(rgb))))
         for photo, rgb in zip(photos, found.rgb, strict=True)

@@ -34,7 +34,7 @@ def read_photos(places: Sequence[str]) -> list[Photo]:
     files = [file for place in places for file in _files(Path(place))]
     if len(files) > MOST:
         raise DataError(f"a sheet shows at most {MOST} images, and these are {len(files)}: name some of them")
-    return [Photo(file.name, _read(file)) for file in files]
+    return [Photo(file.stem, _read(file)) for file in files]
 
 
 def _files(place: Path) -> Iterable[Path]:

@@ -34,7 +34,9 @@ def resized(encoder: RunEncoder, size: int | None = None) -> RunEncoder:
     patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
     if patch and (size < patch[0] or size % patch[0]):
         near = max(1, round(size / patch[0])) * patch[0]
-        raise RunError(f"images of {size} pixels are no whole number of patches of {patch[0]} pixels: take --size {near}")
+        raise RunError(
+            f"images of {size} pixels are no whole number of patches of {patch[0]} pixels: take --size {near}"
+        )
     if hasattr(backbone, "set_input_size") and not getattr(backbone, "dynamic_img_size", False):
         backbone.set_input_size(img_size=(size, size))
     made = copy.copy(encoder)

@@ -107,7 +107,14 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def _write(
-    pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, room: int, *, bold: bool = False, colour: str = _TEXT
+    pen: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    size: int,
+    room: int,
+    *,
+    bold: bool = False,
+    colour: str = _TEXT,
 ) -> None:
     """A line, cut where there is no room for it."""
     font = _font(size, bold)

@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from graphssl.views.palette import VIRIDIS
-from graphssl.views.style import hot, rules, variables
+from graphssl.views.palette import LINES, VIRIDIS
+from graphssl.views.style import hot, variables
 
 
 @cache
@@ -34,7 +34,8 @@ def script_json(data: Any) -> str:
 
 def script(package: str, *names: str) -> str:
     """Scripts of a page behind those that every page has, as one, with nothing of theirs visible to others."""
-    ours = [f"const VIRIDIS = {json.dumps(VIRIDIS)};", *(part(__package__, name) for name in ("basics.js", "heat.js"))]
+    colours = f"const VIRIDIS = {json.dumps(VIRIDIS)};\nconst LINES = {json.dumps(LINES)};"
+    ours = [colours, *(part(__package__, name) for name in ("basics.js", "heat.js"))]
     body = "\n\n".join([*ours, *(part(package, name) for name in names)])
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
@@ -56,12 +57,3 @@ def policy(code: str = "") -> str:
     return (
         f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     )
-
-
-def drawing_style() -> str:
-    """The rules of a drawing, dark where the system or the page's switch says so, and never on paper."""
-    common, light, dark = ("\n".join(lines) for lines in rules())
-    followed = (
-        f"@media screen and (prefers-color-scheme: dark) {{ :where(:root:not([data-theme=light])) {{\n{dark}\n}} }}"
-    )
-    return f"{common}\n{light}\n{followed}\n@media screen {{ :where(:root[data-theme=dark]) {{\n{dark}\n}} }}"
