@@ -8,6 +8,7 @@ from dataclasses import replace
 from graphssl.cli.saving import saving
 from graphssl.evaluate.encoder import RunEncoder, load_encoder
 from graphssl.pictures.photos import read_photos
+from graphssl.pictures.projection import Projection
 from graphssl.pictures.sheet import Sheet, refuse_format
 
 
@@ -34,12 +35,34 @@ def attention(arguments: argparse.Namespace) -> int:
     return _save(attention_sheet(_encoder(arguments), photos, size=arguments.size), arguments)
 
 
+def neighbours(arguments: argparse.Namespace) -> int:
+    from graphssl.pictures.features import features_of, spread, test_and_training
+    from graphssl.pictures.neighbours import neighbours_sheet
+
+    refuse_format(arguments.out)
+    encoder = _encoder(arguments)
+    test, train, rest = test_and_training(arguments.data, arguments.queries)
+    queries = features_of(encoder, test, spread(test, arguments.queries))
+    return _save(neighbours_sheet(encoder, queries, features_of(encoder, train, rest), k=arguments.k), arguments)
+
+
+def project(arguments: argparse.Namespace) -> int:
+    from graphssl.pictures import projection
+    from graphssl.pictures.features import features_of, spread, test_and_training
+
+    projection.refuse_format(arguments.out)
+    encoder = _encoder(arguments)
+    test, _, _ = test_and_training(arguments.data, 0)
+    features = features_of(encoder, test, spread(test, arguments.images, seed=arguments.seed))
+    return _save(projection.project(encoder, features, by=arguments.by, seed=arguments.seed), arguments)
+
+
 def _encoder(arguments: argparse.Namespace) -> RunEncoder:
     encoder = load_encoder(arguments.run_folder, random=arguments.random, plugins=arguments.plugin)
     return encoder.to(arguments.device or "cpu")
 
 
-def _save(sheet: Sheet, arguments: argparse.Namespace) -> int:
+def _save(sheet: Sheet | Projection, arguments: argparse.Namespace) -> int:
     if arguments.random:
         sheet = replace(sheet, title=f"{sheet.title}, before training")
     with saving(arguments.out):

@@ -97,10 +97,10 @@ def _now(run: Run) -> Iterator[tuple[str, str]]:
     loss, knn = run.last("loss"), run.last("knn")
     yield "loss", "" if loss is None else short(loss)
     yield "kNN", "" if knn is None else f"{knn:.1%}"
-    yield "images/s", _typical(run.curves.get("images_per_s", ([], []))[1])
+    yield "images/s", typical(run.curves.get("images_per_s", ([], []))[1])
 
 
-def _typical(values: Sequence[float]) -> str:
+def typical(values: Sequence[float]) -> str:
     """The median."""
     return f"{sorted(values)[len(values) // 2]:.0f}" if values else ""
 
