@@ -30,6 +30,8 @@ setup(
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
         "graphssl.watch": ["*.html", "*.css", "*.js"],
+        "graphssl.pictures": ["*.css", "*.js"],
+        "graphssl.report": ["*.css"],
     },
     install_requires=[
         "torch>=2.11",
@@ -46,6 +48,7 @@ setup(
         "pillow>=10",
         "psutil",
         "resvg_py>=0.5",
+        "scikit-learn>=1.4",
     ],
     extras_require={
         "dev": [
@@ -60,6 +63,7 @@ setup(
             "tensorboard>=2.16",
             "playwright>=1.45",
         ],
+        "umap": ["umap-learn>=0.5"],  # graphssl project --by umap
         "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},

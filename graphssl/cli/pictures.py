@@ -36,23 +36,23 @@ def attention(arguments: argparse.Namespace) -> int:
 
 
 def neighbours(arguments: argparse.Namespace) -> int:
-    from graphssl.pictures.features import features_of, spread, test_and_training
+    from graphssl.pictures.features import both_sets, features_of, spread
     from graphssl.pictures.neighbours import neighbours_sheet
 
     refuse_format(arguments.out)
     encoder = _encoder(arguments)
-    test, train, rest = test_and_training(arguments.data, arguments.queries)
+    test, train, rest = both_sets(arguments.data, arguments.queries)
     queries = features_of(encoder, test, spread(test, arguments.queries))
     return _save(neighbours_sheet(encoder, queries, features_of(encoder, train, rest), k=arguments.k), arguments)
 
 
 def project(arguments: argparse.Namespace) -> int:
     from graphssl.pictures import projection
-    from graphssl.pictures.features import features_of, spread, test_and_training
+    from graphssl.pictures.features import both_sets, features_of, spread
 
     projection.refuse_format(arguments.out)
     encoder = _encoder(arguments)
-    test, _, _ = test_and_training(arguments.data, 0)
+    test, _, _ = both_sets(arguments.data, 0)
     features = features_of(encoder, test, spread(test, arguments.images, seed=arguments.seed))
     return _save(projection.project(encoder, features, by=arguments.by, seed=arguments.seed), arguments)
 

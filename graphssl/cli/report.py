@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from graphssl.cli.failures import UsageError
 from graphssl.cli.saving import saving
-from graphssl.cli.table import table
 from graphssl.report.compare import Comparison, diff_words
 from graphssl.report.curves import save_curves
 from graphssl.report.page import report as page_of
@@ -20,7 +20,8 @@ from graphssl.report.run import read_run
 def report(arguments: argparse.Namespace) -> int:
     """Write the page of a run; with images, also what the network sees of them (which needs torch)."""
     run = read_run(arguments.run_folder, arguments.plugin)
-    pictures, note, script = (), "", ""
+    pictures: Sequence[str] = ()
+    note = script = ""
     if arguments.data or arguments.images:
         from graphssl.pictures.gallery import gallery
 
@@ -58,6 +59,8 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: Comparison) -> None:
+    from graphssl.cli.table import table  # which imports torch, for its other tables
+
     console = Console(highlight=False)
     console.print(table("", ("", *found.names), [(name, *values) for name, values in found.rows]))
     for key, sparks in found.sparks():

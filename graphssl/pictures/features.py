@@ -49,7 +49,7 @@ def spread(source: ImageSource, count: int, *, seed: int = 0) -> list[int]:
     return [index for _, index in sorted((label, index) for _, label, index in sorted(turns)[:count])]
 
 
-def test_and_training(data: str, queries: int) -> tuple[ImageSource, ImageSource, list[int]]:
+def both_sets(data: str, queries: int) -> tuple[ImageSource, ImageSource, list[int]]:
     """The test images, the training images, and which of these, at most BANK, stand beside `spread(test, queries)` as others.
 
     A set without test images is both.

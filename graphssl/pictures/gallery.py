@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from graphssl.evaluate.encoder import RunEncoder, load_encoder
 from graphssl.pictures.attention import attention_sheet
-from graphssl.pictures.features import features_of, spread, test_and_training
+from graphssl.pictures.features import both_sets, features_of, spread
 from graphssl.pictures.neighbours import neighbours_sheet
 from graphssl.pictures.page import figure
 from graphssl.pictures.pca import pca_sheet
@@ -41,13 +41,13 @@ def gallery(
 
 
 def _photos(data: str) -> Iterator[Photo]:
-    test, _, _ = test_and_training(data, 0)
+    test, _, _ = both_sets(data, 0)
     for index in spread(test, PHOTOS):
         yield Photo(test.classes[test.label(index)] if test.classes else str(index), test.load(index))
 
 
 def _of_data(encoder: RunEncoder, data: str) -> Iterator[str]:
-    test, train, rest = test_and_training(data, QUERIES)
+    test, train, rest = both_sets(data, QUERIES)
     bank = features_of(encoder, train, rest)
     yield figure(
         neighbours_sheet(encoder, features_of(encoder, test, spread(test, QUERIES)), bank, k=min(8, len(bank.indices)))

@@ -158,14 +158,12 @@ def axes(chart: Chart) -> Iterator[str]:
     yield f'<path class="axis" d="M{_LEFT} {low}H{right}"/>'
     for series in chart.series:
         points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if y is None or not chart.log or y > 0]
-        noisy = chart.smooth and len(points) > 30
-        for y, kind in ((smoothed([y for _, y in points]), "curve"), ([y for _, y in points], "curve raw")):
-            if kind == "curve raw" and not noisy:
-                continue
-            values = y if noisy else [value for _, value in points]
-            d = _path(
-                [(at(x), value if value is None else up(value)) for (x, _), value in zip(points, values, strict=True)]
-            )
+        values = [value for _, value in points]
+        drawn = [("curve", values)]
+        if chart.smooth and len(points) > 30:
+            drawn = [("curve raw", values), ("curve", smoothed(values))]
+        for kind, ys in drawn:
+            d = _path([(at(x), None if y is None else up(y)) for (x, _), y in zip(points, ys, strict=True)])
             if d:
                 dash = "" if series.dash == "none" else f' stroke-dasharray="{series.dash}"'
                 name = f"<title>{xml(series.name)}: {xml(chart.said(series.last))}</title>"

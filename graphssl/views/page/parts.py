@@ -54,6 +54,4 @@ def policy(code: str = "") -> str:
     """What a page in a file may load: nothing but this script, its own styles, and pictures that stand in it."""
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     scripts = f"script-src 'sha256-{digest}'; " if code else ""
-    return (
-        f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    return f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
