@@ -1,13 +1,13 @@
 "use strict";
 for (const figure of document.querySelectorAll(".projection")) {
-  const under = figure.querySelector(".under"), image = under.firstChild, name = under.lastChild;
+  const tip = figure.querySelector(".tip"), image = tip.firstChild, name = tip.lastChild;
   const across = Number(figure.dataset.across);
   const atlas = figure.querySelector(".atlas"), plane = figure.querySelector(".plane");
   const circles = [...figure.querySelectorAll("circle")];
   const classes = [...figure.querySelectorAll(".classes li")];
   plane.addEventListener("pointermove", (event) => {
     const i = circles.indexOf(event.target);
-    under.hidden = i < 0;
+    tip.hidden = i < 0;
     if (i < 0) return;
     image.style.backgroundImage = `url(${atlas.src})`;
     image.style.backgroundSize = `${across * 96}px auto`;
@@ -15,8 +15,8 @@ for (const figure of document.querySelectorAll(".projection")) {
     const entry = classes.find((each) => each.firstChild.style.backgroundColor === getComputedStyle(circles[i]).fill);
     name.textContent = entry?.textContent ?? "";
     const box = plane.getBoundingClientRect();
-    under.style.left = `${Math.min(event.clientX - box.left + 14, box.width - 110)}px`;
-    under.style.top = `${Math.min(event.clientY - box.top + 14, box.height - 124)}px`;
+    tip.style.left = `${Math.min(event.clientX - box.left + 14, box.width - 110)}px`;
+    tip.style.top = `${Math.min(event.clientY - box.top + 14, box.height - 124)}px`;
   });
-  plane.addEventListener("pointerleave", () => { under.hidden = true; });
+  plane.addEventListener("pointerleave", () => { tip.hidden = true; });
 }

@@ -132,7 +132,7 @@ def figure(found: Projection) -> str:
     return (
         f'<figure class="sheet projection" data-across="{across}"><figcaption><b>{xml(found.title)}</b> '
         f'<span>{xml(found.note)}</span></figcaption><div class="plane"><svg viewBox="0 0 {SIDE} {SIDE}" role="img" '
-        f'aria-label="{xml(found.title)}">{_circles(found)}</svg><div class="under" hidden><i></i><span></span></div>'
+        f'aria-label="{xml(found.title)}">{_circles(found)}</svg><div class="tip" hidden><i></i><span></span></div>'
         f'<img class="atlas" alt="" hidden src="{atlas}"></div>{legend}</figure>'
     )
 

@@ -56,7 +56,7 @@ class Sheet:
 
             path.write_text(page(self.title, [self]), encoding="utf-8")
         else:
-            drawn(self).save(path, quality=88, optimize=True)
+            drawn(self).save(path, quality=84, optimize=True)
 
 
 def refuse_format(path: str | Path) -> None:

@@ -30,11 +30,11 @@ def test_a_report_with_pictures_keeps_quiet_and_fits(
     assert page.page.evaluate("[...document.images].every((image) => image.hidden || image.naturalWidth > 0)")
     ground = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(1, 4, 9)" if scheme == "dark" else "rgb(246, 248, 250)")
-    under = page.page.locator(".under")
-    assert not under.is_visible()
+    tip = page.page.locator(".tip")
+    assert not tip.is_visible()
     page.page.locator(".projection circle").last.hover()
-    assert under.is_visible() and "data:image" in under.locator("i").evaluate("i => i.style.backgroundImage")
-    assert under.inner_text() in page.text(".classes")
+    assert tip.is_visible() and "data:image" in tip.locator("i").evaluate("i => i.style.backgroundImage")
+    assert tip.inner_text() in page.text(".classes")
 
 
 def test_a_hostile_run_stays_text(opened: Open, logged: Any) -> None:
