@@ -81,12 +81,15 @@ def _told(overlaps: list[float]) -> dict[str, float]:
 def take_size(encoder: RunEncoder, size: int) -> None:
     """Let the encoder take images of this size in pixels, its positions resized as timm does; raises RunError if it cannot."""
     backbone = encoder.backbone
-    if size == encoder.size or getattr(backbone, "dynamic_img_size", False) or not hasattr(backbone, "set_input_size"):
-        return
-    try:
+    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", (1, 1))[0]
+    if size % patch:
+        raise RunError(f"images of {size} px cannot be cut into patches of {patch}; take a multiple of it")
+    if (
+        size != encoder.size
+        and hasattr(backbone, "set_input_size")
+        and not getattr(backbone, "dynamic_img_size", False)
+    ):
         backbone.set_input_size(img_size=size)
-    except (AssertionError, ValueError, RuntimeError) as error:
-        raise RunError(f"{type(backbone).__name__} cannot take images of {size} px: {error}") from None
 
 
 def areas(encoder: RunEncoder, images: Tensor, how: str) -> list[Tensor]:

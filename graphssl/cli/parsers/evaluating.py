@@ -99,7 +99,9 @@ def _segmentation(protocol: Protocol) -> None:
         "graphssl eval segmentation runs/first --data path/to/images-and-masks",
     )
     _or_random(parser)
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="size of the views; default: the run's")
+    parser.add_argument(
+        "--size", type=int, metavar="PIXELS", help="size of the views, of a ConvNet; default: the run's"
+    )
     _trains(parser)
 
 
