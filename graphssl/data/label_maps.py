@@ -37,7 +37,7 @@ def with_label_maps(source: Any) -> Any:
     """The source, an `ImageSource`, which is `Mapped`, too; raises DataError if it is not."""
     if not hasattr(unwrapped(source), "label_map"):
         raise DataError(
-            f"`{source.name}` says nothing about pixels: put a mask for each image into a folder `masks` beside `images`"
+            f"`{source.name}` says nothing about pixels: name a folder that has a mask for each image, in `masks` beside `images`"
         )
     return source
 

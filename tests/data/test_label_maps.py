@@ -103,7 +103,7 @@ def test_the_loader_gives_label_maps_beside_the_views(workers: int) -> None:
 
 def test_a_source_that_knows_no_pixels_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match="says nothing about pixels: put a mask for each image into a folder `masks`"):
+    with pytest.raises(DataError, match="says nothing about pixels: name a folder that has a mask for each image"):
         with_label_maps(cached(open_data(str(tmp_path)), 1 << 30))
 
 

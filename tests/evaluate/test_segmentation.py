@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from graphssl.cli import main
+from graphssl.data.shapes import ShapesSource
 from graphssl.data.sources import open_data
 from graphssl.evaluate.segmentation import confusion_matrix, iou
 from graphssl.evaluate.whole_images import whole_images
@@ -64,11 +66,31 @@ def test_the_head_is_trained_on_the_run_and_scored(
     assert (run / "evaluations" / "segmentation" / "checkpoints").is_dir()
 
 
+def test_a_folder_of_images_and_masks_gives_what_its_source_gives(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "test"):
+        source = open_data("shapes:32,40", split)
+        assert isinstance(source, ShapesSource)
+        for kind in ("images", "masks"):
+            (tmp_path / split / kind).mkdir(parents=True)
+        for index in range(len(source)):
+            Image.fromarray(source.load(index).permute(1, 2, 0).numpy()).save(tmp_path / split / f"images/{index:03d}.png")
+            mask = Image.fromarray(source.label_map(index).numpy())
+            mask.putpalette([number * 20 % 256 for number in range(768)])
+            mask.save(tmp_path / split / f"masks/{index:03d}.png")
+    (tmp_path / "classes.txt").write_text("\n".join(ShapesSource.map_classes))
+    results = []
+    for name, data in (("a", "shapes:32,40"), ("b", str(tmp_path))):
+        words = ["eval", "segmentation", str(trained("dino")), "--data", data, "--into", str(tmp_path / name)]
+        assert main([*words, "--epochs", "1", "--format", "json"]) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    assert {**results[0], "run": ""} == {**results[1], "run": ""}
+
+
 def test_data_without_masks_is_refused_before_anything_is_trained(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from PIL import Image
-
     for split in ("train", "test"):
         (tmp_path / "data" / split).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(tmp_path / "data" / split / "a.png")
@@ -87,8 +109,6 @@ def test_data_without_masks_is_refused_before_anything_is_trained(
 
 
 def test_masks_of_one_class_are_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from PIL import Image
-
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         for split in ("train", "test"):
             (tmp_path / split / kind).mkdir(parents=True)
