@@ -42,7 +42,7 @@ def test_the_encoder_is_frozen_and_classifiers_begin_with_deviation_001(protocol
     graph = graph_of(f"linear@{protocol}")
     assert graph.nodes["f/f"].attrs["frozen"] is True
     assert not any(value.grad for edge in graph.nodes["f/f"].outputs.values() for value in edge.values)
-    heads = [node for node in graph if "init_std" in node.attrs and node.attrs["init_std"]]
+    heads = [node for node in graph if node.attrs.get("init_std")]
     assert heads and all(node.attrs["init_std"] == 0.01 for node in heads)
 
 
