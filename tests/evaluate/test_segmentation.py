@@ -75,7 +75,9 @@ def test_a_folder_of_images_and_masks_gives_what_its_source_gives(
         for kind in ("images", "masks"):
             (tmp_path / split / kind).mkdir(parents=True)
         for index in range(len(source)):
-            Image.fromarray(source.load(index).permute(1, 2, 0).numpy()).save(tmp_path / split / f"images/{index:03d}.png")
+            Image.fromarray(source.load(index).permute(1, 2, 0).numpy()).save(
+                tmp_path / split / f"images/{index:03d}.png"
+            )
             mask = Image.fromarray(source.label_map(index).numpy())
             mask.putpalette([number * 20 % 256 for number in range(768)])
             mask.save(tmp_path / split / f"masks/{index:03d}.png")
