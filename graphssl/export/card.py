@@ -20,7 +20,7 @@ def card(encoder: Plain) -> str:
     data = summary.get("data")
     parts = [
         "\n".join(front),
-        f"# {encoder.arch} pre-trained with {graph.title}",
+        f"# {encoder.arch} pre-trained with {graph.name}",
         f"Features of {source.encoder.backbone.num_features} numbers for images of {source.encoder.size} px, learned without labels. "
         "No license is given here: add `license:` above before this is published.",
         "## Use",

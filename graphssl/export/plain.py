@@ -72,7 +72,7 @@ class Plain:
         found = []
         if self.stride is not None:
             found.append(
-                f"timm has no argument for the 3×3 stem of stride {self.stride} (`stem: {attrs['stem']}`): two lines put it in"
+                f"the 3×3 stem of stride {self.stride} (`stem: {attrs['stem']}`) is no argument of timm's: two lines put it in"
             )
         if self.swiglu:
             found.append("`ffn: swiglu` is an argument that Python alone can give: `mlp_layer=timm.layers.SwiGLUPacked`")

@@ -40,7 +40,7 @@ def _note(encoder: Plain, name: str) -> str:
     lines = [
         f"# {name}",
         "",
-        f"`{encoder.arch}`, pre-trained with {source.graph.title} (`{source.graph.name}`, graphssl).",
+        f"`{encoder.arch}` pre-trained with `{source.graph.name}`: {source.graph.title}.",
         "",
         "```python",
         encoder.code(name),
