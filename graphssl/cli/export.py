@@ -15,7 +15,9 @@ def export(arguments: argparse.Namespace) -> int:
 
     if arguments.push and arguments.format != "safetensors":
         raise UsageError("--push uploads a folder of --format safetensors")
-    lines = write(arguments.run_folder, arguments.out, arguments.format, force=arguments.force, plugins=arguments.plugin)
+    lines = write(
+        arguments.run_folder, arguments.out, arguments.format, force=arguments.force, plugins=arguments.plugin
+    )
     print(*lines, sep="\n")
     print(f"wrote {arguments.out}", file=sys.stderr)
     if arguments.push:

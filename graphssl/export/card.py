@@ -15,7 +15,14 @@ def card(encoder: Plain) -> str:
     source = encoder.source
     graph, summary = source.graph, source.folder.summary()
     tags = ["timm", "image-feature-extraction", "self-supervised-learning", "graphssl", graph.name]
-    front = ["---", "library_name: timm", "pipeline_tag: image-feature-extraction", "tags:", *(f"- {t}" for t in tags), "---"]
+    front = [
+        "---",
+        "library_name: timm",
+        "pipeline_tag: image-feature-extraction",
+        "tags:",
+        *(f"- {t}" for t in tags),
+        "---",
+    ]
     steps = summary.get("steps")
     data = summary.get("data")
     parts = [
@@ -35,7 +42,9 @@ def card(encoder: Plain) -> str:
                 f"data: `{_name(data)}`" if data else "",
                 f"length: {steps} steps, {summary['epochs']:g} epochs" if steps and "epochs" in summary else "",
                 *_recipe(encoder),
-                f"weights of `{summary['imported']['file']}` ({summary['imported']['layout']})" if "imported" in summary else "",
+                f"weights of `{summary['imported']['file']}` ({summary['imported']['layout']})"
+                if "imported" in summary
+                else "",
             )
             if line
         ),

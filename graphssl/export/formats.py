@@ -22,7 +22,9 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def export(run: str | Path, out: str | Path, format: str, *, force: bool = False, plugins: Sequence[str] = ()) -> list[str]:
+def export(
+    run: str | Path, out: str | Path, format: str, *, force: bool = False, plugins: Sequence[str] = ()
+) -> list[str]:
     """Write the encoder of a run as `out`, checked before it gets its name; what to tell.
 
     Raises:

@@ -46,5 +46,9 @@ def write(source: Source, folder: Path, name: str) -> list[str]:
         [given] = session.run(["features"], {"images": images.numpy()})
         difference = max(difference, float(np.abs(given - expected).max()))
     if not difference <= TOLERANCE:
-        raise RunError(f"onnxruntime differs from torch by up to {difference:.3g}, more than {TOLERANCE:g}: nothing was written")
-    return [f"`{source.graph.represent}` of normalised float32 images (b 3 h w), greatest difference to torch {difference:.2g}"]
+        raise RunError(
+            f"onnxruntime differs from torch by up to {difference:.3g}, more than {TOLERANCE:g}: nothing was written"
+        )
+    return [
+        f"`{source.graph.represent}` of normalised float32 images (b 3 h w), greatest difference to torch {difference:.2g}"
+    ]

@@ -75,7 +75,9 @@ class Plain:
                 f"the 3×3 stem of stride {self.stride} (`stem: {attrs['stem']}`) is no argument of timm's: two lines put it in"
             )
         if self.swiglu:
-            found.append("`ffn: swiglu` is an argument that Python alone can give: `mlp_layer=timm.layers.SwiGLUPacked`")
+            found.append(
+                "`ffn: swiglu` is an argument that Python alone can give: `mlp_layer=timm.layers.SwiGLUPacked`"
+            )
         if attrs["position_scaling"] == "dino" and self.arguments.get("dynamic_img_size"):
             found.append(
                 f"for images that are not {self.arguments.get('img_size', source.encoder.size)} px timm resizes positions in its "
@@ -108,4 +110,6 @@ def plain(source: Source) -> Plain:
     arguments = structure(arch, image_sizes=given["image_sizes"], args=node.attrs["args"])
     conv = getattr(source.encoder.backbone, "conv1", None)
     small = isinstance(conv, nn.Conv2d) and isinstance(getattr(source.encoder.backbone, "maxpool", None), nn.Identity)
-    return Plain(source, arch, arguments, node.attrs["ffn"] == "swiglu", conv.stride[0] if conv is not None and small else None)
+    return Plain(
+        source, arch, arguments, node.attrs["ffn"] == "swiglu", conv.stride[0] if conv is not None and small else None
+    )

@@ -76,7 +76,7 @@ class _Network:
         if ref is None or origin is None:
             return None
         if origin.file:
-            message = f"`{origin.place}` holds weights, and a `frozen` network needs the structure, too"
+            message = f"`{origin.place}` holds weights, and a `{self.op.name}` network needs the structure, too"
             help = (
                 f"make a run of it with `graphssl import {origin.file.name} --as METHOD -o RUN`, and write `from: RUN`"
             )

@@ -26,7 +26,9 @@ def exporting(add: Add) -> None:
         help=f"{', '.join(FORMATS)}; or a checkpoint as the authors' own scripts read it: {', '.join(AUTHORS)}",
     )
     command.add_argument("--force", action="store_true", help="write over what is there")
-    command.add_argument("--push", metavar="REPO", help="also upload the folder of --format safetensors to the Hugging Face Hub")
+    command.add_argument(
+        "--push", metavar="REPO", help="also upload the folder of --format safetensors to the Hugging Face Hub"
+    )
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
 
     command = add(
@@ -38,5 +40,7 @@ def exporting(add: Add) -> None:
     command.add_argument("file", metavar="FILE", help=".pth, .pth.tar, .pt, .ckpt, .bin or .safetensors")
     command.add_argument("--as", dest="method", metavar="METHOD", required=True, help=METHOD)
     command.add_argument("-o", dest="out", metavar="RUN", required=True, help="run folder, new")
-    command.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file")
+    command.add_argument(
+        "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
+    )
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
