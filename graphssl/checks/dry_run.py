@@ -124,8 +124,17 @@ class _Step:
 
 @contextmanager
 def _meta() -> Iterator[None]:
-    """The meta device as the default one, and an end of what may be built and called; random state and warnings as before."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.device("meta"), _bounded():
+    """The meta device as the default one, and an end of what may be built and called; random state and warnings as before.
+
+    With gradient, also where whoever asks works without.
+    """
+    with (
+        torch.random.fork_rng(devices=[]),
+        warnings.catch_warnings(),
+        torch.device("meta"),
+        torch.enable_grad(),
+        _bounded(),
+    ):
         warnings.simplefilter("ignore")
         yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,7 +41,11 @@ def read_file(file: Path, *, shapes: bool = False) -> dict[str, Tensor]:
             return _safetensors(file, shapes)
         if begin.startswith(b"PK"):
             _require_whole(file)
-        with torch.serialization.safe_globals([argparse.Namespace]):  # DINO and iBOT keep their arguments in it
+        with (
+            torch.serialization.safe_globals([argparse.Namespace]),
+            warnings.catch_warnings(),
+        ):  # DINO's and iBOT's arguments
+            warnings.simplefilter("ignore")  # of a pickle that is none of torch's
             found = torch.load(
                 file,
                 map_location="meta" if shapes else "cpu",

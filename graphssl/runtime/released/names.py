@@ -76,21 +76,23 @@ class Layout:
         parts = [part for part in self.parts if part.op == op]
         return parts[min(place, len(parts) - 1)] if parts else None
 
-    def read(self, part: Part, network: Network, names: Iterable[str], layers: Sequence[str]) -> dict[str, str]:
-        """Our name -> the file's, of the tensors of a part. layers: names of the layers of our `nn.Sequential`."""
-        found: dict[str, str] = {}
+    def read(self, part: Part, network: Network, names: Iterable[str], layers: Sequence[str]) -> dict[str, list[str]]:
+        """Our name -> the file's, of the tensors of a part; more than one are the same. layers: of our `nn.Sequential`, by name."""
+        found: dict[str, list[str]] = {}
         for name in names:
             plain = unwrapped(name)
-            for each in self.parts:
-                under = unwrapped(network.prefix if each.under is None else each.under)
-                inner = plain.removeprefix(under)
-                if not plain.startswith(under) or any(_regex(drop).fullmatch(inner) for drop in self.drop):
-                    continue
-                if ours := _other(inner, each.names, layers):
-                    if each is part:
-                        found.setdefault(ours, name)
-                    break
+            owner = next((each for each in self.parts if self._inner(each, network, plain) is not None), None)
+            if owner is part and (ours := _other(str(self._inner(part, network, plain)), part.names, layers)):
+                found.setdefault(ours, []).append(name)
         return found
+
+    def _inner(self, part: Part, network: Network, plain: str) -> str | None:
+        """What is left of a name behind what stands before those of a part; None: it is not of the part."""
+        under = unwrapped(network.prefix if part.under is None else part.under)
+        inner = plain.removeprefix(under)
+        dropped = any(_regex(drop).fullmatch(inner) for drop in self.drop)
+        fits = plain.startswith(under) and any(_regex(theirs).fullmatch(inner) for theirs, _ in part.names)
+        return inner if fits and not dropped else None
 
     def write(self, part: Part, network: Network, ours: Iterable[str], layers: Sequence[str]) -> dict[str, str]:
         """The file's name -> ours."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -56,9 +57,9 @@ class Released:
         names = self.layout.read(part, network, self.tensors, layers_of(own))
         if not names:
             return None
-        tensors = {ours: self.tensors[theirs] for ours, theirs in names.items()}
+        tensors = {ours: self.tensors[theirs[0]] for ours, theirs in names.items()}
         changed = fit_positions(tensors, own)
-        return Found(tensors, network.name, frozenset(names.values()), changed)
+        return Found(tensors, network.name, frozenset(chain.from_iterable(names.values())), changed)
 
     def part(self, graph: Graph, node: Node) -> Part | None:
         op = node.signature.name
