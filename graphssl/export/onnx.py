@@ -26,7 +26,7 @@ def write(source: Source, folder: Path, name: str) -> list[str]:
     missing = [each for each in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(each) is None]
     if missing:
         raise RunError(f"--format onnx needs {', '.join(missing)}: pip install graphssl[onnx]")
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     file = folder / name
     if file.suffix != ".onnx":

@@ -10,7 +10,9 @@ from torch import nn
 
 from graphssl.export.plain import plain
 from graphssl.export.source import Source
+from graphssl.ops.modules.encoder import use_small_stem
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.released.file import read_file
 
 
 def write(source: Source, folder: Path, name: str) -> list[str]:
@@ -28,11 +30,9 @@ def write(source: Source, folder: Path, name: str) -> list[str]:
     model = torchvision.models.get_model(arch, weights=None)
     model.fc = nn.Identity()
     if encoder.stride is not None:
-        from graphssl.ops.modules.encoder import use_small_stem
-
         use_small_stem(model, encoder.stride)
     torch.save(encoder.state, folder / name)
-    model.load_state_dict(torch.load(folder / name, weights_only=True))
+    model.load_state_dict(read_file(folder / name))
     encoder.require_same(model)
     lines = [f"model = torchvision.models.{arch}()", "model.fc = torch.nn.Identity()"]
     if encoder.stride is not None:

@@ -189,7 +189,10 @@ def test_what_exists_is_written_over_only_when_asked(trained: Trained, tmp_path:
         export(trained("dino"), out, "safetensors")
     assert (out / "mine.txt").exists()
     export(trained("dino"), out, "safetensors", force=True)
-    assert (out / "model.safetensors").exists() and not (out / "mine.txt").exists()
+    assert (out / "model.safetensors").exists() and (out / "mine.txt").read_text() == "mine"
+    (tmp_path / "folder.pth").mkdir()
+    with pytest.raises(RunError, match=r"folder.pth` is a folder"):
+        export(trained("dino"), tmp_path / "folder.pth", "timm", force=True)
     (tmp_path / "encoder.pth.md").write_text("my notes")
     with pytest.raises(RunError, match=r"encoder.pth.md` exists"):
         export(trained("dino"), tmp_path / "encoder.pth", "timm")
