@@ -111,7 +111,7 @@ def test_timms_own_transform_gives_the_images_of_the_evaluation(trained: Trained
     torch.testing.assert_close(theirs(image), graphssl.load_encoder(trained("dino")).transform(image))
 
 
-@pytest.mark.parametrize("method", ["simclr", "dino"])
+@pytest.mark.parametrize("method", [pytest.param("simclr", marks=pytest.mark.slow), "dino"])
 def test_onnxruntime_and_torch_export_give_the_features_of_any_number_of_images(
     trained: Trained, method: str, tmp_path: Path
 ) -> None:
