@@ -41,6 +41,7 @@ def class_attention(encoder: RunEncoder, images: Tensor) -> Tensor:
     Raises:
         RunError: the encoder is no vision transformer, or has no class token.
     """
+    last_attention(encoder)
     if getattr(encoder.backbone, "cls_token", None) is None:
         raise RunError(f"{type(encoder.backbone).__name__} has no class token whose attention could be shown")
     weights = attention(encoder, images)[:, :, 0, encoder.backbone.num_prefix_tokens :]  # b heads n

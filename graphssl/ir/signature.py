@@ -181,9 +181,12 @@ class Source(Op):
     """What the data side gives each step; it says itself how that is made (`maker`).
 
     An input of a source is read for its type alone: as many values are made as arrive there.
+
+    follows: the input that names the source node whose maker this one's works with (`following`).
     """
 
     kind = "source"
+    follows: ClassVar[str | None] = None
 
     @classmethod
     def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
@@ -205,6 +208,11 @@ class Source(Op):
         """
         raise NotImplementedError(cls.name)
 
+    @classmethod
+    def following(cls, maker: Any) -> Callable[[Samples], Any]:
+        """Likewise, from the maker of the node that it follows."""
+        raise NotImplementedError(cls.name)
+
 
 class Module(Op):
     """Has weights; lifted over a list of views by calling it per view, or as `batch:` says."""
@@ -222,7 +230,8 @@ class Module(Op):
     from_ = text(
         None,
         role="wiring",
-        doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`).",
+        doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`), or those of a "
+        "checkpoint that others released (`FILE.pth`; `FILE.pth:student` for one of several networks in it).",
     )
     frozen = flag(False, role="wiring", doc="Never train it; its BatchNorm and dropout stay in eval mode.")
     bn_group = integer(

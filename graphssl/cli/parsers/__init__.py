@@ -1,9 +1,10 @@
 """The words of every command; what it does is in the file beside this folder that it names."""
 
 from graphssl.cli.parsers.evaluating import evaluating
+from graphssl.cli.parsers.exporting import exporting
 from graphssl.cli.parsers.inspecting import inspecting
 from graphssl.cli.parsers.picturing import picturing
 from graphssl.cli.parsers.running import running
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "evaluating", "inspecting", "picturing", "running"]
+__all__ = ["adder", "evaluating", "exporting", "inspecting", "picturing", "running"]
