@@ -1,8 +1,9 @@
 """The words of every command; what it does is in the file beside this folder that it names."""
 
+from graphssl.cli.parsers.embedding import embedding
 from graphssl.cli.parsers.evaluating import evaluating
 from graphssl.cli.parsers.inspecting import inspecting
 from graphssl.cli.parsers.running import running
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "evaluating", "inspecting", "running"]
+__all__ = ["adder", "embedding", "evaluating", "inspecting", "running"]
