@@ -66,8 +66,7 @@ def test_another_image_of_the_same_name_is_noticed(
     torch.testing.assert_close(after.bank[0], after.bank[3])
 
 
-@pytest.mark.parametrize("how", [{"features": "random"}, {"device": "meta"}])
-def test_a_key_has_what_else_decides(own_run: Path, how: dict[str, Any], computed: list[str]) -> None:
+def test_random_weights_have_a_key_of_their_own(own_run: Path) -> None:
     source = open_data(DATA, "test")
     keys = [FrozenRun(str(own_run), **given).key(source, "test") for given in ({}, {"features": "random"})]
     assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"features", "step", "weights"}
