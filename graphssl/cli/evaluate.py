@@ -7,12 +7,15 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphssl.cli.failures import UsageError
 from graphssl.language.resolve import locate, variants_of
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
+
+if TYPE_CHECKING:
+    from graphssl.evaluate.trained import Asked
 
 
 def tell(arguments: argparse.Namespace, name: str, result: dict[str, Any], line: str) -> int:
@@ -60,26 +63,54 @@ def finetune(arguments: argparse.Namespace) -> int:
     )
 
 
+def segmentation(arguments: argparse.Namespace) -> int:
+    from graphssl.evaluate.segmentation import segmentation_scores, train_segmentation
+    from graphssl.runtime.launcher import is_main_process
+
+    random = arguments.features == "random"
+    name = f"segmentation{' random' if random else ''}"
+    size = [f"nodes.v.size={arguments.size}"] if arguments.size else []
+    asked = _asked(arguments, name, "segmentation", None, [*size, *(["nodes.f.init=random"] if random else [])])
+    code = train_segmentation(asked)
+    if code or not is_main_process():
+        return code
+    result = segmentation_scores(asked)
+    line = (
+        f"{name}: mIoU {result['miou']:.2%} over {result['classes']} classes, {result['pixel_accuracy']:.2%} of pixels right  "
+        f"({result['images']} training and {result['test_images']} test images, views of {result['image_size']} px)"
+    )
+    return tell(arguments, name, result, line)
+
+
+def localisation(arguments: argparse.Namespace) -> int:
+    from graphssl.evaluate.localisation import HIT, localisation_of_run
+
+    result = localisation_of_run(
+        arguments.out,
+        arguments.data,
+        how=arguments.how,
+        random=arguments.features == "random",
+        size=arguments.size,
+        device=arguments.device,
+        workers=arguments.workers,
+        plugins=arguments.plugin,
+    )
+    name = f"localisation {arguments.how}{' random' if arguments.features == 'random' else ''}"
+    line = (
+        f"{name}: CorLoc {result['corloc']:.2%} at IoU {HIT}, mean IoU {result['mean_iou']:.3f}  "
+        f"({result['images']} test images; the whole image as box: {result['whole_image']['corloc']:.2%})"
+    )
+    return tell(arguments, name, result, line)
+
+
 def _train_on(
     arguments: argparse.Namespace, name: str, method: str, transformer: str | None, overrides: list[str]
 ) -> int:
     """Train a graph on top of the run, score it, and tell the share of right answers."""
-    from graphssl.evaluate.trained import Asked, scores, train_on_run
+    from graphssl.evaluate.trained import scores, train_on_run
     from graphssl.runtime.launcher import is_main_process
 
-    folder = re.sub(r"\W+", "_", name).strip("_")
-    epochs = [f"train.epochs={arguments.epochs:g}"] if arguments.epochs is not None else []
-    options = {"resume": arguments.resume, "device": arguments.device, "workers": arguments.workers}
-    asked = Asked(
-        run=arguments.out,
-        data=arguments.data,
-        method=method,
-        transformer=transformer,
-        out=Path(arguments.into or Path(arguments.out) / "evaluations" / folder),
-        overrides=[*overrides, *epochs, *arguments.set],
-        plugins=arguments.plugin,
-        options=options,
-    )
+    asked = _asked(arguments, name, method, transformer, overrides)
     code = train_on_run(asked)
     if code or not is_main_process():
         return code
@@ -87,3 +118,22 @@ def _train_on(
     best = f"{result['best']}, chosen on {result['chosen_on']} held-out images; " if "best" in result else ""
     line = f"{name}: top-1 {result['top1']:.2%}  ({best}{result['images']} training and {result['test_images']} test images)"
     return tell(arguments, name, result, line)
+
+
+def _asked(
+    arguments: argparse.Namespace, name: str, method: str, transformer: str | None, overrides: list[str]
+) -> Asked:
+    from graphssl.evaluate.trained import Asked
+
+    folder = re.sub(r"\W+", "_", name).strip("_")
+    epochs = [f"train.epochs={arguments.epochs:g}"] if arguments.epochs is not None else []
+    return Asked(
+        run=arguments.out,
+        data=arguments.data,
+        method=method,
+        transformer=transformer,
+        out=Path(arguments.into or Path(arguments.out) / "evaluations" / folder),
+        overrides=[*overrides, *epochs, *arguments.set],
+        plugins=arguments.plugin,
+        options={"resume": arguments.resume, "device": arguments.device, "workers": arguments.workers},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from graphssl.checks.dry_run import measure, on_meta
@@ -70,10 +71,18 @@ def _groups(graph: Graph) -> list[dict[str, Any]]:
                 "nodes": list(dict.fromkeys(member.node for member in mine)),
                 "kinds": list(dict.fromkeys(member.name.rpartition(".")[2] for member in mine)),
                 "weight_decay": decay if isinstance(decay, float) else _bound(decay, graph)(0),
-                "lr_scale": (rule.lr_scale if rule and rule.lr_scale is not None else 1.0),
+                "lr_scale": _range(
+                    (rule.lr_scale if rule and rule.lr_scale is not None else 1.0) * m.lr_scale for m in mine
+                ),
             }
         )
     return groups
+
+
+def _range(values: Iterable[float]) -> list[float]:
+    """The lowest and the highest; nothing of nothing."""
+    found = sorted(values)
+    return [found[0], found[-1]] if found else []
 
 
 def _schedules(graph: Graph) -> dict[str, list[float]]:

@@ -49,7 +49,7 @@ def method_table(method: Method) -> None:
         )
         groups = [
             (g["name"], str(g["tensors"]), f"{g['parameters']:,}", " ".join(g["nodes"]), " ".join(g["kinds"]),
-             f"{g['weight_decay']:g}", f"{g['lr_scale']:g}")
+             f"{g['weight_decay']:g}", " to ".join(f"{scale:g}" for scale in dict.fromkeys(g["lr_scale"])))
             for g in facts["groups"]
         ]  # fmt: skip
         console.print(table("", ("group", "tensors>", "parameters>", "nodes", "named", "decay>", "lr ×>"), groups))

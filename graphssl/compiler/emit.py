@@ -123,8 +123,8 @@ class _Emitter(Steps):
 
     def width(self, node: Node) -> str:
         """The width of what arrives, as a number or as `self.f.num_features`."""
-        edge = next(iter(node.given.values()))
-        return " + ".join(self.width_of(str(edge.values[0].axes[-1]))) if edge.values[0].axes else "1"
+        value = next(iter(node.given.values())).values[0]
+        return " + ".join(self.width_of(str(value.axes[1 if value.kind == "map" else -1]))) if value.axes else "1"
 
     def width_of(self, axis: str) -> list[str]:
         if axis.isdigit():

@@ -8,7 +8,7 @@ numbers of the others as they were.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 from graphssl.data import opencv
 from graphssl.data.errors import DataError
 from graphssl.data.moving import moved
-from graphssl.data.operations import GEOMETRY, OPERATIONS, Apply, Situation
+from graphssl.data.operations import GEOMETRY, MOVES, OPERATIONS, Apply, Situation
 from graphssl.data.philox import Draws, key_of
 from graphssl.data.resample import to_float
 from graphssl.data.samples import Samples
@@ -88,6 +88,12 @@ class Views:
     def __call__(self, samples: Samples) -> Tensor | list[Tensor]:
         return [one(samples) for one in self._views] if isinstance(self._views, list) else self._views(samples)
 
+    def label_maps(self, samples: Samples) -> Tensor | list[Tensor]:
+        """The samples' label maps, moved as these views move the images: int64 [b size size], -1 where no class is known."""
+        if isinstance(self._views, list):
+            return [one.label_maps(samples) for one in self._views]
+        return self._views.label_maps(samples)
+
 
 class _View:
     """One plan, ready to be used on batches."""
@@ -123,13 +129,27 @@ class _View:
                 part.copy_(images)
         return view
 
-    def _prepare(self, batch: Samples) -> list[Apply]:
-        at = Situation(batch.sizes, self._plan.size, batch.device)
+    def label_maps(self, batch: Samples) -> Tensor:
+        # one up, so that 255, no class, becomes 0, as what lies beyond the image does
+        images = [(labels + 1)[None].float() for labels in batch.label_maps]
+        maps = replace(batch, images=images)
+        applies = self._prepare(maps, labels=True)
+        view = torch.empty((len(maps), self._plan.size, self._plan.size), dtype=torch.int64)
+        for rows, part in maps.groups:
+            for apply in applies:
+                part = apply(part, rows)
+            view[rows] = part[:, 0].long() - 1
+        return view
+
+    def _prepare(self, batch: Samples, labels: bool = False) -> list[Apply]:
+        at = Situation(batch.sizes, self._plan.size, batch.device, labels)
         applies = []
         for name, params, key in self._steps:
+            if labels and name not in MOVES:
+                continue
             apply, sizes = OPERATIONS[name](params, Draws(key, batch.indices, batch.epoch), at)
             applies.append(apply)
-            at = Situation(sizes, at.size, at.device)
+            at = replace(at, sizes=sizes)
         wrong = np.flatnonzero((at.sizes != at.size).any(axis=1))
         if len(wrong):
             height, width = at.sizes[wrong[0]]

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from graphssl.data.decode import EXTENSIONS
 from graphssl.data.errors import DataError, NoSplit
 
-_FOLDERS_OF_SPLIT = {"train": ("train",), "test": ("test", "val")}
+FOLDERS_OF_SPLIT = {"train": ("train",), "test": ("test", "val")}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _split(paths: list[tuple[str, ...]], split: str, where: str) -> tuple[tuple[
         if split != "train":
             raise NoSplit(f"`{where}` has no test images; put them in a folder `test` (or `val`) beside a `train` one")
         return (), paths
-    for folder in _FOLDERS_OF_SPLIT[split]:
+    for folder in FOLDERS_OF_SPLIT[split]:
         if folder in tops:
             return (folder,), [path[1:] for path in paths if path[0] == folder and len(path) > 1]
     raise NoSplit(f"`{where}` has a folder `train` but neither `test` nor `val`; add one of them with held-out images")

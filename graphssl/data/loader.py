@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from graphssl.data.augment import Augmenter, ViewPlan, Views
 from graphssl.data.errors import BadImage, DataError
+from graphssl.data.label_maps import LabelMaps, with_label_maps
 from graphssl.data.sampler import EpochSampler
 from graphssl.data.samples import Maker, Packed, Samples
 from graphssl.data.sources import ImageSource
@@ -110,6 +111,8 @@ class TrainSteps(Dataset[Any]):
 
     def __init__(self, source: ImageSource, sampler: EpochSampler, makers: Mapping[str, Maker]) -> None:
         self.source, self.sampler, self.makers = source, sampler, makers
+        asked = any(isinstance(make, LabelMaps) for make in makers.values())
+        self.mapped = with_label_maps(source) if asked else None
 
     def __getitem__(self, step: int) -> Any:
         samples, shown, bad = self.samples(step)
@@ -131,6 +134,7 @@ class TrainSteps(Dataset[Any]):
             sampler.epoch(step),
             step,
             labels=torch.tensor([self.source.label(index) for index in shown], dtype=torch.int64),
+            label_maps=[self.mapped.label_map(index) for index in shown] if self.mapped else (),
             first=sampler.rank * sampler.batch_size_per_rank,
             total=sampler.global_batch_size,
         )
@@ -185,7 +189,7 @@ class _DecodedSteps(TrainSteps):
         samples, shown, bad = self.samples(step)
         others = {node: make for node, make in self.makers.items() if not isinstance(make, Views)}
         batch = self.batch(others, samples, shown, bad)
-        return _Decoded(batch, replace(samples, images=()), Packed.of(samples.images))
+        return _Decoded(batch, replace(samples, images=(), label_maps=()), Packed.of(samples.images))
 
 
 def _one_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

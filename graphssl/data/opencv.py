@@ -87,7 +87,7 @@ def grayscale(image: Image) -> None:
 
 
 def flip(image: Image) -> None:
-    image[:] = cv2.flip(image, 1)
+    image[:] = cv2.flip(image, 1).reshape(image.shape)  # which lacks an axis for one channel
 
 
 def gaussian_blur(image: Image, sigma: float, radius: int) -> None:

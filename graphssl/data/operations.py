@@ -25,7 +25,7 @@ from graphssl.data.errors import DataError
 from graphssl.data.moving import moved
 from graphssl.data.opencv import or_opencv
 from graphssl.data.philox import Draws
-from graphssl.data.resample import crop_and_resize, to_float
+from graphssl.data.resample import crop_and_resize, picked, to_float
 
 Rows = NDArray[np.int64]
 Apply = Callable[[Tensor, Rows], Tensor]
@@ -33,11 +33,18 @@ Apply = Callable[[Tensor, Rows], Tensor]
 
 @dataclass(frozen=True)
 class Situation:
-    """What a step meets: the images' sizes (b 2: height, width), the view's size, and where the pixels are."""
+    """What a step meets: the images' sizes (b 2: height, width), the view's size, and where the pixels are.
+
+    labels: the pixels are class numbers, not colours: they move, and are never mixed.
+    """
 
     sizes: NDArray[np.int64]
     size: int
     device: torch.device
+    labels: bool = False
+
+    def interpolation(self, params: Mapping[str, Any]) -> str:
+        return "nearest" if self.labels else str(params["interpolation"])
 
     def tensor(self, values: NDArray[Any]) -> Tensor:
         return moved(values.astype(np.float32), self.device)
@@ -54,7 +61,7 @@ def crop(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     windows = torch.from_numpy(random_windows(params, draws, at.sizes))
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
-        return crop_and_resize(images, windows[rows], (at.size, at.size), params["interpolation"])
+        return crop_and_resize(images, windows[rows], (at.size, at.size), at.interpolation(params))
 
     return apply, at.view_sizes()
 
@@ -72,7 +79,7 @@ def resize(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
         if (height, width) == size:
             return images
         whole = torch.tensor([[0, 0, height, width]]).expand(len(images), 4)
-        return crop_and_resize(images, whole, size, params["interpolation"])
+        return crop_and_resize(images, whole, size, at.interpolation(params))
 
     return apply, sizes
 
@@ -110,7 +117,10 @@ def rotate(params: Mapping[str, Any], draws: Draws, at: Situation) -> Prepared:
     angles = np.radians(params["degrees"]) * (2 * u[:, 1] - 1)
 
     def apply(images: Tensor, rows: Rows) -> Tensor:
-        return _where(images, hit[rows], lambda some, which: _turned(some, at.tensor(angles[rows[which]])))
+        def turned(some: Tensor, which: Rows) -> Tensor:
+            return _turned(some, at.tensor(angles[rows[which]]), "nearest" if at.labels else "bilinear")
+
+        return _where(images, hit[rows], turned)
 
     return apply, at.sizes
 
@@ -221,18 +231,21 @@ OPERATIONS: dict[str, Operation] = {
 # Those that change sizes, and the only ones that leave uint8 images as uint8.
 GEOMETRY = frozenset({"crop", "resize", "center_crop", "pad_crop"})
 
+# Those that move pixels; all others change what pixels show.
+MOVES = GEOMETRY | {"flip", "vertical_flip", "rotate"}
+
 
 @or_opencv(opencv.flip)
 def _mirrored(images: Tensor) -> Tensor:
     return images.flip(-1)
 
 
-def _turned(images: Tensor, angles: Tensor) -> Tensor:
-    """Square images rotated around their centre by angles (g), in radians; bilinear, mirrored at the edges."""
+def _turned(images: Tensor, angles: Tensor, mode: str) -> Tensor:
+    """Square images rotated around their centre by angles (g), in radians; mirrored at the edges."""
     cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
     turns = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(turns, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return F.grid_sample(images, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
 _ALONE = {True: np.array([0]), False: np.array([], dtype=np.int64)}
@@ -254,9 +267,6 @@ def _cut(images: Tensor, corner: NDArray[np.int64], size: int) -> Tensor:
     """Squares of `size` pixels with these (g 2) top left corners; black where they leave the image."""
     pad = int(max(-corner.min(), (corner + size - np.array(images.shape[-2:])).max(), 0))
     images = F.pad(images, (pad, pad, pad, pad))
+    top, left = torch.from_numpy(corner + pad)[:, :, None].unbind(1)  # g 1
     steps = torch.arange(size)
-    top, left = torch.from_numpy(corner + pad).unbind(1)
-    rows, columns = (moved(first[:, None] + steps, images.device) for first in (top, left))  # g size
-    which = torch.arange(len(images), device=images.device)[:, None, None]
-    picked = images[which, :, rows[:, :, None], columns[:, None]]  # g size size 3
-    return picked.permute(0, 3, 1, 2).contiguous()
+    return picked(images, top + steps, left + steps)

@@ -24,11 +24,15 @@ def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], inte
         images: (g 3 h w), uint8 or float in [0, 1].
         windows: (g 4) int64 on the CPU; top, left, height, width of each window, inside the image.
         size: h', w'.
-        interpolation: bilinear or bicubic.
+        interpolation: bilinear or bicubic; or nearest, which gives values of the images as they are, (g c h w) of any range.
 
     Small images, and all images on an accelerator, go through dense matrices in float32. Large ones on a CPU are
     resized one by one; if they are uint8 they stay that, which is three times as fast and rounds to 1/255.
     """
+    if interpolation == "nearest":
+        top, left, height, width = windows[:, :, None].unbind(1)  # g 1
+        rows, columns = (torch.arange(n) * 2 + 1 for n in size)  # twice the middles of pixels
+        return picked(images, top + rows * height // (2 * size[0]), left + columns * width // (2 * size[1]))
     if images.device.type != "cpu" or max(images.shape[-2:]) <= SMALL:
         return _by_matrices(to_float(images), windows, size, interpolation)
     resized = []
@@ -39,6 +43,13 @@ def crop_and_resize(images: Tensor, windows: Tensor, size: tuple[int, int], inte
         resized.append(F.interpolate(window, size, mode=interpolation, antialias=True))
     out = torch.cat(resized) if len(resized) > 1 else resized[0]
     return out.clamp_(0, 1) if images.is_floating_point() else out
+
+
+def picked(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Pixels of images (g c h w) at rows (g h') and columns (g w') of theirs: (g c h' w')."""
+    rows, columns = moved(rows, images.device), moved(columns, images.device)
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    return images[which, :, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2).contiguous()  # from g h' w' c
 
 
 def _by_matrices(images: Tensor, windows: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:

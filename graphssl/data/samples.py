@@ -24,6 +24,7 @@ class Samples:
         indices: int64 [b], the images' numbers in the data set, which random numbers depend on.
         epoch, step: counted from 0.
         labels: int64 [b], -1 where unlabelled.
+        label_maps: b of uint8 [h w], where a source node asks for them (`graphssl.data.label_maps`).
         first, total: place of the first of them in the global batch, and its size (over ranks and micro-batches).
     """
 
@@ -32,6 +33,7 @@ class Samples:
     epoch: int
     step: int = 0
     labels: Tensor | None = None
+    label_maps: Sequence[Tensor] = ()
     first: int = 0
     total: int = 0
 

@@ -2,13 +2,14 @@
 
 Ten kinds of shape, four of one kind per image, that differ in outline only. Everything else is nuisance: colours,
 places, sizes, rotations, the background's gradient, blotches and noise. Comparing pixels therefore says little about
-the class, while any crop that self-supervised methods take still shows outlines of the class.
+the class, while any crop that self-supervised methods take still shows outlines of the class. `shapes_single` has one
+shape per image, anywhere. Which pixels belong to a shape, and the box around each, is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,10 +24,16 @@ SIZE = 32
 COUNT = 8000
 _OVERSAMPLE = 4  # shapes are drawn this many times as large, then averaged down
 _NOISE = 0.03
+_QUARTERS = ((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75))
 _MIN_CONTRAST = 0.5  # between the luminance of the shape and of the background around it
 
 Floats = NDArray[np.float64]
 Polygon = list[tuple[float, float]]
+Figure = list[Polygon]
+"""A shape in pixels: its outline, and the hole in it, if any."""
+
+Scene = tuple[Floats, list[Figure], Iterator[float]]
+"""The background, the shapes before it, and the random numbers that are left."""
 
 
 def _turned(points: Polygon, angle: float) -> Polygon:
@@ -91,18 +98,21 @@ class ShapesSource:
 
     Args:
         name: `shapes` or `shapes:SIZE,COUNT`: side in pixels, and training images; the test has a quarter as many.
+            `shapes_single` likewise, with one shape per image.
         split: "train" or "test".
         seed: chooses another set of images.
     """
 
     classes = tuple(OUTLINES)
+    map_classes = ("background", *OUTLINES)
 
     def __init__(self, name: str, split: str, seed: int) -> None:
         self.name = name
-        self._size, count = _parse(name)
+        kind, self._size, count = _parse(name)
+        self._layout = LAYOUTS[kind]
         self._count = count if split == "train" else max(count // 4, 1)
         self._split = split
-        self._key = key_of("shapes", seed, split)
+        self._key = key_of(kind, seed, split)
 
     def __len__(self) -> int:
         return self._count
@@ -114,22 +124,40 @@ class ShapesSource:
         return f"{self.name}/{self._split}/{index:05d} ({self.classes[self.label(index)]})"
 
     def identity(self) -> Iterator[str]:
-        yield f"shapes {self._size} {self._count} {self._key}"
+        yield f"shapes {self._size} {self._count} {self._key}"  # which the layout is part of
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 SIZE SIZE]."""
         if not 0 <= index < self._count:
             raise IndexError(index)
-        pixels = draw(self.classes[self.label(index)], self._size, self._key, index)
-        return torch.from_numpy(pixels)
+        return torch.from_numpy(_draw(self._key, index, *self._scene(index)))
+
+    def label_map(self, index: int) -> Tensor:
+        """The class of each pixel as uint8 [SIZE SIZE], a number in `map_classes`: a shape's where it covers most of the pixel."""
+        _, figures, _ = self._scene(index)
+        covered = torch.from_numpy(_mask(figures, self._size)) > 0.5
+        return covered * torch.tensor(1 + self.label(index), dtype=torch.uint8)
+
+    def boxes(self, index: int) -> Tensor:
+        """The box around each shape, float32 [n 4]: left, top, right, bottom in pixels."""
+        _, figures, _ = self._scene(index)
+        corners = [np.array(figure[0]) for figure in figures]
+        boxes = np.array([[*points.min(axis=0), *points.max(axis=0)] for points in corners])
+        return torch.from_numpy(boxes.clip(0, self._size).astype(np.float32))
+
+    def _scene(self, index: int) -> Scene:
+        u = iter(uniforms(self._key, (index, 0), 64).tolist())
+        background = _background(u, self._size)
+        return background, self._layout(self.classes[self.label(index)], u, self._size), u
 
 
-def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.uint8]:
+def _draw(
+    key: tuple[int, int], index: int, background: Floats, figures: list[Figure], u: Iterator[float]
+) -> NDArray[np.uint8]:
     """One image, [3 size size]."""
-    u = iter(uniforms(key, (index, 0), 64).tolist())
+    size = background.shape[-1]
     noise = uniforms(key, (index, 1), 3 * size * size).reshape(3, size, size)
-    background = _background(u, size)
-    mask = _mask(shape, u, size)
+    mask = _mask(figures, size)
     colour = _colour(u)
     colour = _contrasting(colour, (background * (1 - mask)).sum(axis=(1, 2)) / max((1 - mask).sum(), 1.0))
     shade = 1 + 0.15 * (next(u) - 0.5) * _ramp(2 * math.pi * next(u), size)
@@ -139,24 +167,43 @@ def draw(shape: str, size: int, key: tuple[int, int], index: int) -> NDArray[np.
     return pixels
 
 
-def _mask(shape: str, u: Iterator[float], size: int) -> Floats:
-    """How much of each pixel the shapes cover, [size size]: one in each quarter, each turned by an angle of its own."""
+def _mask(figures: list[Figure], size: int) -> Floats:
+    """How much of each pixel the shapes cover, [size size]."""
     canvas = Image.new("L", (size * _OVERSAMPLE, size * _OVERSAMPLE))
     pen = ImageDraw.Draw(canvas)
+    for figure in figures:
+        for points, ink in zip(figure, (255, 0), strict=False):
+            pen.polygon([(_OVERSAMPLE * x, _OVERSAMPLE * y) for x, y in points], ink)
+    return np.asarray(canvas.reduce(_OVERSAMPLE), dtype=np.float64) / 255
+
+
+def _four(shape: str, u: Iterator[float], size: int) -> list[Figure]:
+    """One in each quarter, each turned by an angle of its own."""
     usual = size * (0.40 + 0.10 * next(u))
     shift = [0.2 * next(u) - 0.1 for _ in range(2)]
-    for quarter in ((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
+    figures = []
+    for quarter in _QUARTERS:
         width = usual * (0.9 + 0.2 * next(u))
         middle = [size * (q + s + 0.12 * (next(u) - 0.5)) for q, s in zip(quarter, shift, strict=True)]
-        angle = 2 * math.pi * next(u)
-        for outline, ink in ((OUTLINES[shape], 255), (_HOLE if shape == "ring" else None, 0)):
-            if outline:
-                points = _turned(outline, angle)
-                pen.polygon(
-                    [tuple(_OVERSAMPLE * (m + p * width / 2) for m, p in zip(middle, q, strict=True)) for q in points],
-                    ink,
-                )
-    return np.asarray(canvas.reduce(_OVERSAMPLE), dtype=np.float64) / 255
+        figures.append(_placed(shape, middle, width, 2 * math.pi * next(u)))
+    return figures
+
+
+def _single(shape: str, u: Iterator[float], size: int) -> list[Figure]:
+    """One, all of it in the image."""
+    width = size * (0.35 + 0.25 * next(u))
+    reach = width / 2 * max(math.hypot(x, y) for x, y in OUTLINES[shape])
+    middle = [reach + (size - 2 * reach) * next(u) for _ in range(2)]
+    return [_placed(shape, middle, width, 2 * math.pi * next(u))]
+
+
+LAYOUTS: dict[str, Callable[[str, Iterator[float], int], list[Figure]]] = {"shapes": _four, "shapes_single": _single}
+
+
+def _placed(shape: str, middle: list[float], width: float, angle: float) -> Figure:
+    outlines = [OUTLINES[shape], *([_HOLE] if shape == "ring" else [])]
+    x, y = middle
+    return [[(x + px * width / 2, y + py * width / 2) for px, py in _turned(outline, angle)] for outline in outlines]
 
 
 def _background(u: Iterator[float], size: int) -> Floats:
@@ -195,14 +242,14 @@ def _contrasting(colour: Floats, other: Floats) -> Floats:
     return colour + (there + _MIN_CONTRAST - here if lighter else there - _MIN_CONTRAST - here)
 
 
-def _parse(name: str) -> tuple[int, int]:
-    _, colon, rest = name.partition(":")
+def _parse(name: str) -> tuple[str, int, int]:
+    kind, colon, rest = name.partition(":")
     numbers = rest.split(",") if colon else []
     if colon and (len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers)):
         raise DataError(
-            f"`{name}` is not understood; write `shapes` or `shapes:SIZE,COUNT`, for example `shapes:64,2000`"
+            f"`{name}` is not understood; write `{kind}` or `{kind}:SIZE,COUNT`, for example `{kind}:64,2000`"
         )
     size, count = [int(number) for number in numbers] + [SIZE, COUNT][len(numbers) :]
     if not (8 <= size <= 1024 and 10 <= count <= 10_000_000):
         raise DataError(f"`{name}` is out of range; SIZE is 8 to 1024 pixels and COUNT 10 to 10000000 images")
-    return size, count
+    return kind, size, count

@@ -13,7 +13,8 @@ from graphssl.data.cache import cached, kept
 from graphssl.data.errors import BadImage, DataError, NoSplit
 from graphssl.data.folder import FolderSource
 from graphssl.data.layout import closest_path
-from graphssl.data.shapes import ShapesSource
+from graphssl.data.masked_folder import MaskedFolder, has_masks
+from graphssl.data.shapes import LAYOUTS, ShapesSource
 from graphssl.data.torchvision_source import TorchvisionSource
 
 __all__ = ["BadImage", "DataError", "ImageSource", "NoSplit", "cached", "kept", "open_data"]
@@ -22,7 +23,7 @@ _LATER = {"wds": "WebDataset shards", "hf": "Hugging Face datasets"}
 
 
 class ImageSource(Protocol):
-    """A fixed, numbered set of images, perhaps with labels."""
+    """A fixed, numbered set of images, perhaps with labels; some know the class of each pixel (`label_maps.Mapped`)."""
 
     name: str  # as the user wrote it
     classes: tuple[str, ...]  # () when unlabelled
@@ -50,8 +51,9 @@ def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
     """The images that `--data` names.
 
     Args:
-        text: `shapes` or `shapes:SIZE,COUNT` (generated; COUNT training images and a quarter as many for the test);
-            a folder; a .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip of one; or `torchvision:NAME`. Folders and archives
+        text: `shapes` or `shapes:SIZE,COUNT` (generated; COUNT training images and a quarter as many for the test), or
+            `shapes_single`, likewise, with one shape per image; a folder, of images beside masks, too (`MaskedFolder`);
+            a .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip of one; or `torchvision:NAME`. Folders and archives
             are laid out as `graphssl.data.layout` says.
         split: "train" or "test".
         seed: chooses the generated images; files ignore it.
@@ -62,7 +64,7 @@ def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
     if split not in ("train", "test"):
         raise ValueError(f"split is `train` or `test`, got {split!r}")
     kind, _, rest = text.partition(":")
-    if text == "shapes" or kind == "shapes":
+    if kind in LAYOUTS:
         return ShapesSource(text, split, seed)
     if kind == "torchvision":
         return TorchvisionSource(text, rest, split)
@@ -80,12 +82,16 @@ def _open_path(text: str, path: Path, split: str) -> ImageSource:
             f"an archive ({', '.join(SUFFIXES)}) or `torchvision:NAME`"
         )
     if path.is_dir():
-        return FolderSource(text, path, split)
+        return _folder(text, path, split)
     name = path.name.lower()
     if name.endswith(".zip"):
         return ZipSource(text, path, split)
     if name.endswith(".tar"):
         return TarSource(text, path, split)
     if name.endswith(COMPRESSED_TARS):
-        return FolderSource(text, unpacked(text, path), split)
+        return _folder(text, unpacked(text, path), split)
     raise DataError(f"`{text}` is neither a folder nor an archive; expected a name ending in {', '.join(SUFFIXES)}")
+
+
+def _folder(text: str, path: Path, split: str) -> ImageSource:
+    return (MaskedFolder if has_masks(path) else FolderSource)(text, path, split)

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from graphssl.data.philox import key_of, permutation
 from graphssl.data.sources import ImageSource
+from graphssl.data.wrapped import Wrapped
 
 
-class Subset:
+class Subset(Wrapped):
     """Some images of a source, numbered anew."""
 
     def __init__(self, source: ImageSource, indices: list[int]) -> None:
+        super().__init__(source)
         self.source, self.indices = source, indices
-        self.name, self.classes = source.name, source.classes
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -32,6 +33,12 @@ class Subset:
 
     def load(self, index: int) -> Tensor:
         return self.source.load(self.indices[index])
+
+    def label_map(self, index: int) -> Tensor:
+        return super().label_map(self.indices[index])
+
+    def boxes(self, index: int) -> Tensor:
+        return super().boxes(self.indices[index])
 
 
 def balanced_rest(source: ImageSource, share: float, *, seed: int) -> ImageSource | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 if TYPE_CHECKING:
     from graphssl.data.sources import ImageSource
@@ -27,3 +29,25 @@ class Wrapped:
 
     def identity(self) -> Iterator[str]:
         return self._source.identity()
+
+    @property
+    def map_classes(self) -> tuple[str, ...]:
+        return self._inner.map_classes  # type: ignore[no-any-return]
+
+    def label_map(self, index: int) -> Tensor:
+        return self._inner.label_map(index)  # type: ignore[no-any-return]
+
+    def boxes(self, index: int) -> Tensor:
+        return self._inner.boxes(index)  # type: ignore[no-any-return]
+
+    @property
+    def _inner(self) -> Any:
+        """As one that may know of pixels (`graphssl.data.label_maps.Mapped`)."""
+        return self._source
+
+
+def unwrapped(source: object) -> object:
+    """The source that others keep images of."""
+    while isinstance(source, Wrapped):
+        source = source._source
+    return source

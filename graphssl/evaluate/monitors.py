@@ -16,6 +16,7 @@ from graphssl.data.sources import ImageSource, open_data
 from graphssl.evaluate.features import evaluating, view_of
 from graphssl.evaluate.run import load_run, place
 from graphssl.ir.graph import Graph
+from graphssl.runtime.errors import RunError
 
 
 def monitors_of_run(
@@ -100,6 +101,10 @@ def _batches(
                     torch.zeros(len(labels), int(value.axes[-1]), dtype=torch.bool, device=device)
                     for value in edge.values
                 ]
+            elif len(edge.values[0].axes) > 1:
+                raise RunError(
+                    f"`{node.name}` gives label maps, which this does not judge: take `graphssl eval segmentation`"
+                )
             else:
                 values = [labels]
             views[node.name] = values if edge.listed else values[0]

@@ -60,6 +60,11 @@ def train_on_run(asked: Asked) -> int:
     encoder = load_encoder(asked.run, plugins=asked.plugins)
     given = [f"{path}={value}" for path, value in of_run(asked.run, encoder, len(images.classes)).items()]
     reference = asked.transformer if asked.transformer and has_class_tokens(encoder, _BLOCKS) else asked.method
+    return train_graph(asked, reference, given, images)
+
+
+def train_graph(asked: Asked, reference: str, given: Sequence[str], images: ImageSource) -> int:
+    """Train a graph, with overrides that the run and the data decide and those asked for, on these images; the exit code."""
     method = load(reference, [*given, *asked.overrides], plugins=asked.plugins)
     recipe = recipe_of(method.checked_graph())
     count = len(balanced_share(images, recipe.images, seed=recipe.seed))

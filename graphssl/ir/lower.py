@@ -154,7 +154,8 @@ class _Lowering:
             wiring.remove("in")
         fields: dict[str, Field] = dict(draft.op.attrs)
         if issubclass(draft.op, Link) and draft.signature is not draft.op:
-            fields |= {key: replace(kind, default=None) for key, kind in draft.signature.attrs.items()}
+            theirs = {key: kind for key, kind in draft.signature.attrs.items() if key not in fields}
+            fields |= {key: replace(kind, default=None) for key, kind in theirs.items()}
         if draft.broken and issubclass(draft.op, Link):
             return
         of = f" of `{draft.root}` ({draft.signature.name})" if draft.signature is not draft.op else ""

@@ -181,9 +181,12 @@ class Source(Op):
     """What the data side gives each step; it says itself how that is made (`maker`).
 
     An input of a source is read for its type alone: as many values are made as arrive there.
+
+    follows: the input that names the source node whose maker this one's works with (`following`).
     """
 
     kind = "source"
+    follows: ClassVar[str | None] = None
 
     @classmethod
     def row_by_row(cls, attrs: Mapping[str, Any]) -> bool:
@@ -203,6 +206,11 @@ class Source(Op):
         It is called in loader processes, with samples in any order of steps, so it must depend on nothing else.
         steps, per_epoch: length of the training and of an epoch, in optimizer steps.
         """
+        raise NotImplementedError(cls.name)
+
+    @classmethod
+    def following(cls, maker: Any) -> Callable[[Samples], Any]:
+        """Likewise, from the maker of the node that it follows."""
         raise NotImplementedError(cls.name)
 
 

@@ -25,6 +25,7 @@ from graphssl.ops.probe import LinearProbe
 from graphssl.ops.prototypes import Prototypes
 from graphssl.ops.queue import Queue
 from graphssl.ops.regression import CosineLoss, MSELoss
+from graphssl.ops.segmentation import LabelMap, SegmentationHead, Upsample
 from graphssl.ops.sources import Augment, Label
 from graphssl.ops.supervised import Accuracy, CrossEntropy, Linear
 from graphssl.ops.take_masked import TakeMasked
@@ -35,6 +36,7 @@ OPS: tuple[type[Op], ...] = (
     # sources
     Augment,
     Label,
+    LabelMap,
     BlockMask,
     RandomMask,
     # modules
@@ -43,6 +45,7 @@ OPS: tuple[type[Op], ...] = (
     Predictor,
     Prototypes,
     Linear,
+    SegmentationHead,
     # links
     Share,
     Ema,
@@ -53,6 +56,7 @@ OPS: tuple[type[Op], ...] = (
     Identity,
     L2Normalize,
     MeanPool,
+    Upsample,
     Concat,
     Gather,
     Softmax,

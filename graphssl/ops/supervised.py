@@ -48,7 +48,7 @@ class CrossEntropy(RowLoss):
         loss = mean_i -Σ_k t_ik log softmax(x_i / τ)_k,   t = (1 - ε) onehot(y_i) + ε / K
 
     over the samples of all ranks that have a label (y ≥ 0); 0 when none has.
-    logits (b k), label (b); τ = temperature, ε = label_smoothing. Source: torch's `cross_entropy`; supervised loss of SimCLR
+    logits (b k), label (b), or logits (b k h w), label (b h w), each place then a sample; τ = temperature, ε = label_smoothing. Source: torch's `cross_entropy`; supervised loss of SimCLR
     v2 (arXiv:2006.10029, section 3.2; objective.py of the authors, without smoothing).
     Differs: none known.
     """
@@ -56,8 +56,8 @@ class CrossEntropy(RowLoss):
     name = "cross_entropy"
     term = "a cross-entropy"
     undecided = "logits"
-    logits = Input("logits[b k]", "one number per class")
-    label = Input("label[b]", "class indices; -1 does not count")
+    logits = Input("logits[b k] | logits[b k h w]", "one number per class")
+    label = Input("label[b] | label[b h w]", "class indices; -1 does not count")
     temperature = scheduled(1.0, "τ: what logits are divided by.", above=0)
     label_smoothing = number(0.0, "ε: share of the target spread over all classes.", role="call", minimum=0, maximum=1)
 
@@ -69,7 +69,7 @@ class CrossEntropy(RowLoss):
 def cross_entropy(
     logits: Tensor, label: Tensor, *, temperature: float | Tensor = 1.0, label_smoothing: float = 0.0
 ) -> Tensor:
-    """logits (b k), label (b) -> scalar."""
+    """logits (b k …), label (b …) -> scalar."""
     import torch.nn.functional as F
 
     from graphssl.ops.modules.distributed import mean_count
@@ -83,14 +83,15 @@ def cross_entropy(
 class Accuracy(Pure):
     """Share of samples whose largest logit is that of their label, for `monitors`.
 
-    logits (b k), label (b) -> scalar between 0 and 1, over the samples of all ranks that have a label (y ≥ 0).
+    logits (b k), label (b) -> scalar between 0 and 1, over the samples of all ranks that have a label (y ≥ 0). Or logits (b k h w), label
+    (b h w): over their places.
     Differs: none known.
     """
 
     name = "accuracy"
     score = "share"
-    logits = Input("logits[b k]", "one number per class", blocks_gradient=True)
-    label = Input("label[b]", "class indices; -1 does not count")
+    logits = Input("logits[b k] | logits[b k h w]", "one number per class", blocks_gradient=True)
+    label = Input("label[b] | label[b h w]", "class indices; -1 does not count")
     share = Output("scalar", "share of right answers on this batch")
 
     @classmethod
@@ -99,7 +100,7 @@ class Accuracy(Pure):
 
 
 def accuracy(logits: Tensor, label: Tensor) -> Tensor:
-    """logits (b k), label (b) -> scalar."""
+    """logits (b k …), label (b …) -> scalar."""
     from graphssl.ops.modules.distributed import mean_count
 
     return (logits.detach().argmax(dim=1) == label).sum() / mean_count(label >= 0)

@@ -32,6 +32,21 @@ def test_a_vision_transformer_gives_every_port_with_its_shape() -> None:
     assert shapes["map"] == (2, 192, 4, 4)
 
 
+@pytest.mark.parametrize("args", [{}, {"reg_tokens": 4}])
+def test_tokens_behind_a_block_are_split_into_class_and_patches(args: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    model = encoder(
+        "vit_tiny_patch16_224", image_sizes=[32], args={"depth": 3, "embed_dim": 24, "num_heads": 2, **args}
+    ).eval()
+    x = torch.randn(2, 3, 32, 32)
+    out = take(model, x, "blocks.-1", "blocks.-1.cls", "blocks.0.cls", "cls", "patch", "blocks.2.cls")
+    torch.testing.assert_close(out["blocks.-1"], out["patch"])
+    for port in ("blocks.-1.cls", "blocks.2.cls"):
+        torch.testing.assert_close(out[port], out["cls"])
+    first = model.norm(model.blocks[0](model.norm_pre(model._pos_embed(model.patch_embed(x)))))
+    torch.testing.assert_close(out["blocks.0.cls"], first[:, 0])
+
+
 def test_a_convnet_gives_a_map_and_refuses_a_class_token() -> None:
     with torch.device("meta"):
         model = encoder("resnet18", image_sizes=[224])

@@ -58,11 +58,12 @@ def test_hidden_patches_enter_as_the_mask_token() -> None:
     assert model.mask_token.shape == (1, 24) and not model.mask_token.any()
     nn.init.normal_(model.mask_token)
     x, mask = torch.randn(3, 3, 32, 32, dtype=torch.float64), torch.rand(3, 16) < 0.4
-    out = take(model, x, "pooled", "cls", "patch", "map", "blocks.-1", "blocks.0", mask=mask)
+    out = take(model, x, "pooled", "cls", "patch", "map", "blocks.-1", "blocks.0", "blocks.-1.cls", mask=mask)
     expected = by_hand(model, x, mask)
     torch.testing.assert_close(out["cls"], expected[:, 0])
     torch.testing.assert_close(out["patch"], expected[:, 1:])
     torch.testing.assert_close(out["blocks.-1"], expected[:, 1:])
+    torch.testing.assert_close(out["blocks.-1.cls"], expected[:, 0])
     torch.testing.assert_close(out["pooled"], expected[:, 0])
     assert out["map"].shape == (3, 24, 4, 4) and out["blocks.0"].shape == (3, 16, 24)
     hidden = x.clone()

@@ -214,3 +214,56 @@ def test_a_run_that_began_from_pretrained_weights_needs_them_no_more(
     assert train("simclr", tmp_path / "run", change, steps=2, resume=True, allow_changed=True) == 0
     load_run(tmp_path / "run")
     assert asked.count(True) == 1
+
+
+PRETRAINED = """
+graphssl: 1
+name: tuned
+nodes:
+  v: {op: augment, recipe: quick, size: 32}
+  y: {op: label}
+  f: {op: pretrained, of: NODE, from: "RUN", in: v}
+  logits: {op: linear, in: f, dim: 10}
+  loss: {op: cross_entropy, in: {logits: logits, label: y}}
+represent: f
+train: {optimizer: sgd, lr: 0.1, epochs: 1, batch_size: 16}
+"""
+
+
+def test_a_pretrained_network_is_the_runs_from_the_image_on_and_is_trained(pretrained: Path) -> None:
+    method = graphssl.load(PRETRAINED.replace("RUN", str(pretrained)).replace("NODE", "g.hidden.0"))
+    assert method.findings == []
+    module, saved = loaded(method), weights(pretrained)
+    for name, tensor in module.state_dict().items():
+        if name.startswith(("f_f.", "f_g.")):
+            assert torch.equal(tensor, saved[name.removeprefix("f_")]), name
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    module.train()
+    assert module.f_f.training
+
+
+def test_with_random_weights_a_pretrained_network_needs_no_run(pretrained: Path) -> None:
+    text = PRETRAINED.replace("RUN", str(pretrained)).replace("NODE", "f").replace("in: v}", "in: v, init: random}")
+    module, saved = loaded(graphssl.load(text)), weights(pretrained)
+    assert not torch.equal(module.f_f.conv1.weight, saved["f.conv1.weight"])
+    fixed = loaded(graphssl.load(text.replace("op: pretrained", "op: frozen")))
+    assert not torch.equal(fixed.f_f.conv1.weight, saved["f.conv1.weight"])
+    assert not any(parameter.requires_grad for parameter in fixed.f_f.parameters())
+
+
+def test_attributes_of_a_pretrained_node_can_be_changed_and_of_a_frozen_one_not(pretrained: Path) -> None:
+    text = PRETRAINED.replace("RUN", str(pretrained)).replace("NODE", "f").replace("in: v}", "in: v, drop_path: 0.2}")
+    assert graphssl.load(text).checked_graph().nodes["f/f"].attrs["drop_path"] == 0.2
+    for wrong, help in (
+        (text.replace("drop_path", "droppath"), "write `drop_path`"),
+        (text.replace("op: pretrained", "op: frozen"), "known: `from`, `in`, `init`, `of`, `op`"),
+        (text.replace("drop_path: 0.2", "mode: train"), "known"),
+    ):
+        [finding] = [f for f in graphssl.check(wrong) if f.code == "unknown-key"]
+        assert finding.help is not None and help in finding.help
+
+
+def test_a_pretrained_node_needs_a_run() -> None:
+    text = PRETRAINED.replace(', from: "RUN"', "").replace("NODE", "e")
+    text = text.replace("  f: {", "  e: {op: encoder, in: v, arch: resnet18}\n  f: {")
+    assert "missing-key" in [f.code for f in graphssl.check(text)]

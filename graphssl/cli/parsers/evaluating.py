@@ -31,6 +31,8 @@ def evaluating(add: Add) -> None:
         _monitors,
         _linear,
         _finetune,
+        _segmentation,
+        _localisation,
     ):
         protocol_of(protocol)
 
@@ -41,6 +43,11 @@ def _monitors(protocol: Protocol) -> None:
         "losses and monitors on the test images, a classifier's accuracy for example",
         "graphssl eval monitors runs/tuned --data shapes",
     )
+
+
+def _or_random(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--features", choices=["encoder", "random"], default="encoder",
+                        help="the run's encoder, or the same with random weights")  # fmt: skip
 
 
 def _trains(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +72,7 @@ def _linear(protocol: Protocol) -> None:
         default="dinov2",
         help="moco, moco_v3, simclr, dino, dinov2 (many learning rates at once), or a graph file of your own; default: dinov2",
     )
-    parser.add_argument("--features", choices=["encoder", "random"], default="encoder",
-                        help="the run's encoder, or the same with random weights")  # fmt: skip
+    _or_random(parser)
     _trains(parser)
 
 
@@ -79,3 +85,28 @@ def _finetune(protocol: Protocol) -> None:
     parser.add_argument("--labels", metavar="SHARE", default="100%", help="share of each class; default: 100%%")
     parser.add_argument("--scratch", action="store_true", help="the same network from random weights, to compare with")
     _trains(parser)
+
+
+def _segmentation(protocol: Protocol) -> None:
+    parser = protocol(
+        "segmentation",
+        "a linear classifier of each pixel on frozen feature maps; mIoU on the test images",
+        "graphssl eval segmentation runs/first --data path/to/images-and-masks",
+    )
+    _or_random(parser)
+    parser.add_argument(
+        "--size", type=int, metavar="PIXELS", help="size of the views, of a ConvNet; default: the run's"
+    )
+    _trains(parser)
+
+
+def _localisation(protocol: Protocol) -> None:
+    parser = protocol(
+        "localisation",
+        "one box per image found without training, against known boxes",
+        "graphssl eval localisation runs/first --data shapes_single",
+    )
+    parser.add_argument("--how", choices=["lost", "attention"], default="lost",
+                        help="similarities of the feature map (LOST), or attention of the class token")  # fmt: skip
+    _or_random(parser)
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="size of the images; default: the run's")

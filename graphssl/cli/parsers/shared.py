@@ -15,7 +15,7 @@ Protocol = Callable[..., argparse.ArgumentParser]
 
 METHOD = "bundled name (byol), name@variant (byol@cifar10), or path/to/file.yaml[@variant]"
 DATA = (
-    "shapes | a folder of images (class subfolders or flat, or one with train/ and test/) | a .tar, .tar.xz or .zip of "
+    "shapes | a folder of images (class subfolders or flat, one with train/ and test/, or images/ beside masks/) | a .tar, .tar.xz or .zip of "
     "such a folder | torchvision:CIFAR10"
 )
 
