@@ -47,6 +47,7 @@ setup(
         "opencv-python-headless>=4.10",
         "pillow>=10",
         "psutil",
+        "pyarrow>=15",
         "resvg_py>=0.5",
         "scikit-learn>=1.4",
     ],
