@@ -34,7 +34,7 @@ setup(
     install_requires=[
         "torch>=2.11",
         "torchvision",
-        "timm>=1.0.15",
+        "timm>=1.0.16",
         "accelerate>=1.10",
         "pyyaml>=6.0",
         "networkx>=3.2",
@@ -60,6 +60,7 @@ setup(
             "tensorboard>=2.16",
             "playwright>=1.45",
         ],
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.17", "onnxscript>=0.3"],
         "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},

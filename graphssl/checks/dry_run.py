@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -32,7 +33,8 @@ from graphssl.language.resolve import resolve
 from graphssl.language.runs import read_origin
 from graphssl.language.tree import at
 from graphssl.ops.modules.lists import as_list
-from graphssl.runtime.weights import misfit
+from graphssl.runtime.errors import RunError
+from graphssl.runtime.weights import from_file, misfit
 
 SAMPLES = 4
 MAX_MODULES = 20_000
@@ -122,8 +124,17 @@ class _Step:
 
 @contextmanager
 def _meta() -> Iterator[None]:
-    """The meta device as the default one, and an end of what may be built and called; random state and warnings as before."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.device("meta"), _bounded():
+    """The meta device as the default one, and an end of what may be built and called; random state and warnings as before.
+
+    With gradient, also where whoever asks works without.
+    """
+    with (
+        torch.random.fork_rng(devices=[]),
+        warnings.catch_warnings(),
+        torch.device("meta"),
+        torch.enable_grad(),
+        _bounded(),
+    ):
         warnings.simplefilter("ignore")
         yield
 
@@ -307,6 +318,8 @@ def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
     for node in graph if not begun(graph) else ():
         owner, text = own_module(module, node), node.attrs.get("from")
         origin = read_origin(text, node.name, node.place("from"), lambda finding: None) if text and owner else None
+        if owner is not None and origin and origin.file:
+            yield from _file(graph, node, owner, origin.file, origin.node)
         if owner is None or origin is None or origin.checkpoint is None:
             continue
         if words := misfit(owner, node, origin):
@@ -315,3 +328,14 @@ def _origins(graph: Graph, module: nn.Module) -> Iterator[Finding]:
             message = f"`{node.name}` does not fit the weights of `{origin.place}`: it {words}"
             help = "build both alike: compare `arch`, `stem`, the size of the images and `dims`"
             yield Finding("run-differs", message, node.place("from"), node=node.name, help=help, also=also)
+
+
+def _file(graph: Graph, node: Node, owner: nn.Module, file: Path, network: str) -> Iterator[Finding]:
+    """A file of weights that has none for the node, or others."""
+    try:
+        from_file(graph, node, owner, file, network, shapes=True)
+    except RunError as error:
+        help = (
+            "build the node as the authors did: compare `arch`, `args`, `ffn`, `dims` and `hidden` with their release"
+        )
+        yield Finding("run-differs", str(error), node.place("from"), node=node.name, help=help)

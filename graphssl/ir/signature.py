@@ -230,7 +230,8 @@ class Module(Op):
     from_ = text(
         None,
         role="wiring",
-        doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`).",
+        doc="Initial weights: those of the node of this name in a finished run (`RUN`), or of another (`RUN:NODE`), or those of a "
+        "checkpoint that others released (`FILE.pth`; `FILE.pth:student` for one of several networks in it).",
     )
     frozen = flag(False, role="wiring", doc="Never train it; its BatchNorm and dropout stay in eval mode.")
     bn_group = integer(

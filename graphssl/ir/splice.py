@@ -75,6 +75,13 @@ class _Network:
         origin = read_origin(given.value, self.entry.key, given.span, self.report)
         if ref is None or origin is None:
             return None
+        if origin.file:
+            message = f"`{origin.place}` holds weights, and a `{self.op.name}` network needs the structure, too"
+            help = (
+                f"make a run of it with `graphssl import {origin.file.name} --as METHOD -o RUN`, and write `from: RUN`"
+            )
+            self.report(Finding("no-such-run", message, given.span, help=help))
+            return None
         try:
             tree = resolve(origin.reference, (), lambda finding: None)
         except GraphError as error:

@@ -441,8 +441,9 @@ _DRY_RUN = (
     ),
     _E(
         "no-such-run",
-        "`from` names something that is neither a run with weights nor a method",
-        "Weights come from the folder that `graphssl train … --out RUN` wrote, found from where the command runs. A method "
+        "`from` names something that is neither a run with weights, nor a method, nor a file of weights",
+        "Weights come from the folder that `graphssl train … --out RUN` wrote, found from where the command runs, or from a "
+        "checkpoint that others released (`.pth`, `.pt`, `.pth.tar`, `.ckpt`, `.bin`, `.safetensors`). A method "
         "may stand in for a run: it has the structure, which is enough to check and to draw, but not to train.",
         _on("simclr@quick", "nodes: {f: {from: runs/none}}"),
         _on("simclr@quick", "nodes: {f: {from: byol@quick}}"),

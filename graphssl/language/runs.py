@@ -1,4 +1,4 @@
-"""What `from:` names: a finished run, or a method that stands in for one. Reads files; never imports torch."""
+"""What `from:` names: a finished run, a method that stands in for one, or a file of weights. Reads files; never imports torch."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from graphssl.plainfile import open_plain
 
 _PLACE = re.compile(r"(?P<place>.+):(?P<node>[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?)")
 
+WEIGHT_FILES = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors")
+"""How the names of checkpoints end that others release (MoCo's are `.pth.tar`)."""
+
 _MAX_HEADER = 4 * 2**20
 """Bytes, for tens of thousands of tensors."""
 
@@ -30,13 +33,15 @@ Shapes = ABCMapping[str, tuple[int, ...]]
 class Origin:
     """Where a node's weights come from.
 
-    place: as written, a run folder or a method. node: the node there. checkpoint: the run's latest; None for a method,
-    which has the structure but no weights: it can be checked and drawn, not trained.
+    place: as written, a run folder, a method, or a file of weights. node: the node there; of a file, one of its networks, or nothing.
+    checkpoint: the run's latest; None for a method, which has the structure but no weights: it can be checked and drawn,
+    not trained. file: the file.
     """
 
     place: str
     node: str
     checkpoint: Path | None
+    file: Path | None = None
 
     @property
     def reference(self) -> str:
@@ -51,9 +56,18 @@ class Origin:
 
 
 def read_origin(text: str, node: str, span: Span, report: Report) -> Origin | None:
-    """The origin that `RUN` or `RUN:NODE` means for `node`; what is wrong is reported."""
+    """The origin that `RUN`, `RUN:NODE`, `FILE` or `FILE:NETWORK` means for `node`; what is wrong is reported."""
     match = None if os.path.exists(text) else _PLACE.fullmatch(text)
     place, name = (match["place"], match["node"]) if match else (text, node)
+    if place.endswith(WEIGHT_FILES) and not os.path.isdir(place):
+        if os.path.isfile(place):
+            return Origin(place, match["node"] if match else "", None, Path(place))
+        message, help = (
+            f"the file `{place[:MAX_WORD]}` does not exist",
+            "name a checkpoint that lies here; nothing is fetched",
+        )
+        report(Finding("no-such-run", message, span, node=node, help=help))
+        return None
     if os.path.isfile(Path(place) / "method.yaml"):
         checkpoint = latest_checkpoint(Path(place))
         if checkpoint is None:

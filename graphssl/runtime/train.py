@@ -114,7 +114,9 @@ def prepare(
     accelerator.wait_for_everyone()
     module.to(memory_format=torch.channels_last)
     if start.path is None:
-        start_from_runs(module, graph)
+        told = start_from_runs(module, graph)
+        if accelerator.is_main_process:
+            print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
     if ranks > 1 and recipe.sync_bn:
         synchronise_batch_norm(module, accelerator.device)
     optimizers = Optimizers(module, graph, recipe, steps, per_epoch)

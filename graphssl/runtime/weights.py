@@ -1,7 +1,8 @@
-"""Initial weights from other runs."""
+"""Initial weights from other runs, and from files that others released."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +13,16 @@ from graphssl.compiler.build import own_module
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.runs import Origin, difference, read_origin
 from graphssl.runtime.errors import RunError
+from graphssl.runtime.released.weights import Found, Released, differs, open_released, put
 
 
 def start_from_runs(module: nn.Module, graph: Graph) -> list[str]:
-    """Give every node with `from` the weights of its run, and every copy of such a node the same; their names."""
+    """Give every node with `from` the weights of its run or file, and every copy of such a node the same.
+
+    Returns what a person should know of the files: how each was read, and what of it was left out.
+    """
     loaded: dict[str, bool] = {}
+    told: list[str] = []
 
     def visit(node: Node) -> bool:
         if node.name not in loaded:
@@ -24,21 +30,30 @@ def start_from_runs(module: nn.Module, graph: Graph) -> list[str]:
             own = own_module(module, node)
             source = graph.module_of(graph.nodes[node.of.node]) if node.of else None
             if own is not None and node.attrs.get("from"):
-                _load(own, node)
+                told.extend(_load(graph, own, node))
                 loaded[node.name] = True
             elif own is not None and source is not None and node.attrs.get("init") == "copy" and visit(source):
                 own.load_state_dict(getattr(module, source.name.replace("/", "_")).state_dict())
                 loaded[node.name] = True
         return loaded[node.name]
 
-    return [node.name for node in graph if visit(node)]
+    for node in graph:
+        visit(node)
+    return told
 
 
-def _load(own: nn.Module, node: Node) -> None:
+def _load(graph: Graph, own: nn.Module, node: Node) -> list[str]:
     found: list[Any] = []
     origin = read_origin(str(node.attrs["from"]), node.name, node.place("from"), found.append)
     if origin is None:
         raise RunError(f"`{node.name}` cannot start: {found[0].message}")
+    if origin.file:
+        released, weights = from_file(graph, node, own, origin.file, origin.node)
+        count = put(own, node, weights)
+        changed = f"; {weights.changed}" if weights.changed else ""
+        return [
+            f"{node.name} starts as `{weights.network}` of {origin.file} ({released.layout.title}): {count} tensors{changed}"
+        ]
     if origin.checkpoint is None:
         raise RunError(
             f"`{node.name}` starts from a run, and `{origin.place}` is a method: "
@@ -55,6 +70,7 @@ def _load(own: nn.Module, node: Node) -> None:
                 tensor.copy_(file.get_tensor(f"{prefix}.{name}"))
     except (OSError, SafetensorError, RuntimeError) as error:  # the last: a shape that differs from that of the header
         raise RunError(f"cannot read `{origin.checkpoint / 'model.safetensors'}`: {error}") from None
+    return []
 
 
 def misfit(own: nn.Module, node: Node, origin: Origin) -> str | None:
@@ -62,3 +78,16 @@ def misfit(own: nn.Module, node: Node, origin: Origin) -> str | None:
     mine = {name: tuple(tensor.shape) for name, tensor in own.state_dict().items()}
     part = bool(node.signature.needed(node.attrs, list(node.outputs)))
     return difference(mine, origin.shapes(), part=part, spare=node.signature.spare_weights)
+
+
+def from_file(
+    graph: Graph, node: Node, own: nn.Module, file: Path, network: str, *, shapes: bool = False
+) -> tuple[Released, Found]:
+    """What a file that others released holds for a node; RunError with the first tensor that does not fit."""
+    released = open_released(file, shapes=shapes)
+    found = released.of(graph, node, own, released.network(network))
+    if found is None:
+        raise RunError(f"`{file}` ({released.layout.title}) has nothing for `{node.name}`, {node.signature.term}")
+    if words := differs(own, node, found):
+        raise RunError(f"`{node.name}` does not fit `{file}` ({released.layout.title}): it {words}")
+    return released, found

@@ -1,8 +1,9 @@
 """The words of every command; what it does is in the file beside this folder that it names."""
 
 from graphssl.cli.parsers.evaluating import evaluating
+from graphssl.cli.parsers.exporting import exporting
 from graphssl.cli.parsers.inspecting import inspecting
 from graphssl.cli.parsers.running import running
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "evaluating", "inspecting", "running"]
+__all__ = ["adder", "evaluating", "exporting", "inspecting", "running"]

@@ -56,18 +56,11 @@ def encoder(
     if not timm.is_model(arch):
         near = difflib.get_close_matches(arch, timm.list_models(), n=1)
         raise ValueError(f"timm has no model {arch!r}" + (f"; the closest is {near[0]!r}" if near else ""))
-    options: dict[str, Any] = dict(args or {})
+    options = structure(arch, image_sizes=image_sizes, ffn=ffn, args=args)
     if drop_path:
         options["drop_path_rate"] = drop_path
     if zero_init_last is not None:
         options["zero_init_last"] = zero_init_last
-    if ffn == "swiglu":
-        options |= {"mlp_layer": partial(GluMlp, gate_last=False), "act_layer": nn.SiLU}
-    config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
-    if config is not None and config.fixed_input_size and image_sizes:
-        options.setdefault("img_size", image_sizes[0])
-        if len(image_sizes) > 1:
-            options.setdefault("dynamic_img_size", True)
     try:
         model: nn.Module = timm.create_model(arch, pretrained=pretrained, num_classes=0, **options)
     except (OSError, RuntimeError) as error:
@@ -106,6 +99,21 @@ def encoder(
     if checkpoint:
         recompute_blocks(model)
     return model
+
+
+def structure(
+    arch: str, *, image_sizes: Sequence[int] = (), ffn: str = "mlp", args: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The arguments that make timm's model the encoder's structure; what else `encoder` does to it, timm has no argument for."""
+    options: dict[str, Any] = dict(args or {})
+    if ffn == "swiglu":
+        options |= {"mlp_layer": partial(GluMlp, gate_last=False), "act_layer": nn.SiLU}
+    config = timm.get_pretrained_cfg(arch, allow_unregistered=True)
+    if config is not None and config.fixed_input_size and image_sizes:
+        options.setdefault("img_size", image_sizes[0])
+        if len(image_sizes) > 1:
+            options.setdefault("dynamic_img_size", True)
+    return options
 
 
 def use_small_stem(model: Any, stride: int) -> None:

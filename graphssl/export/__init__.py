@@ -1,0 +1,1 @@
+"""Handing an encoder to the tools people use: one format per file, and the table of them."""
