@@ -30,6 +30,8 @@ setup(
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
         "graphssl.watch": ["*.html", "*.css", "*.js"],
+        "graphssl.pictures": ["*.css", "*.js"],
+        "graphssl.report": ["*.css"],
     },
     install_requires=[
         "torch>=2.11",
@@ -45,7 +47,9 @@ setup(
         "opencv-python-headless>=4.10",
         "pillow>=10",
         "psutil",
+        "pyarrow>=15",
         "resvg_py>=0.5",
+        "scikit-learn>=1.4",
     ],
     extras_require={
         "dev": [
@@ -61,6 +65,7 @@ setup(
             "playwright>=1.45",
         ],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17", "onnxscript>=0.3"],
+        "umap": ["umap-learn>=0.5"],  # graphssl project --by umap
         "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },
     entry_points={"console_scripts": ["graphssl = graphssl.cli:entry"]},

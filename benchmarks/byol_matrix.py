@@ -23,7 +23,8 @@ from rich.table import Table
 import graphssl
 from graphssl.data.sources import open_data
 from graphssl.evaluate.features import extract
-from graphssl.evaluate.run import knn_of_run, load_run
+from graphssl.evaluate.frozen import knn_of_run
+from graphssl.evaluate.run import load_run
 from graphssl.runtime.options import Options
 from graphssl.runtime.train import train
 

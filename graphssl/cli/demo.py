@@ -17,7 +17,7 @@ METHOD = "simclr@demo"
 
 def demo(arguments: argparse.Namespace) -> int:
     """Train SimCLR on `shapes` and print a table of kNN accuracies."""
-    from graphssl.evaluate.run import knn_of_run
+    from graphssl.evaluate.frozen import knn_of_run
     from graphssl.runtime.options import Options
     from graphssl.runtime.train import train
     from graphssl.views import draw

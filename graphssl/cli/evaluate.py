@@ -38,29 +38,6 @@ def monitors(arguments: argparse.Namespace) -> int:
     return tell(arguments, "monitors", result, f"{values}  ({result['images']} test images, not augmented)")
 
 
-def knn(arguments: argparse.Namespace) -> int:
-    from graphssl.evaluate.run import knn_of_run
-
-    result = knn_of_run(
-        arguments.out,
-        arguments.data,
-        k=arguments.k,
-        temperature=arguments.temperature,
-        features=arguments.features,
-        device=arguments.device,
-        workers=arguments.workers,
-        plugins=arguments.plugin,
-    )
-    name = "knn" if arguments.features == "encoder" else f"knn {arguments.features}"
-    return tell(
-        arguments,
-        name,
-        result,
-        f"kNN top-1 {result['top1']:.2%}  (k {result['k']}, temperature {result['temperature']:g}, "
-        f"{result['bank']} training and {result['queries']} test images, features: {result['features']})",
-    )
-
-
 def linear(arguments: argparse.Namespace) -> int:
     random, protocol = arguments.features == "random", arguments.protocol
     variants = variants_of(locate("linear")[0])

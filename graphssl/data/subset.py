@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -57,8 +57,13 @@ def balanced_share(source: ImageSource, share: float, *, seed: int) -> ImageSour
     """
     if share >= 1:
         return source
+    labels = [source.label(index) for index in range(len(source))]
+    return Subset(source, balanced(labels, share, seed=seed))
+
+
+def balanced(labels: Sequence[int], share: float, *, seed: int) -> list[int]:
+    """The places of this share of each class among `labels`, rounded, at least one, in order."""
     by_class: dict[int, list[int]] = {}
-    for index in permutation(key_of("share", seed), 0, len(source)):
-        by_class.setdefault(source.label(int(index)), []).append(int(index))
-    chosen = [i for members in by_class.values() for i in members[: max(1, round(share * len(members)))]]
-    return Subset(source, sorted(chosen))
+    for index in permutation(key_of("share", seed), 0, len(labels)).tolist():
+        by_class.setdefault(labels[index], []).append(index)
+    return sorted(i for members in by_class.values() for i in members[: max(1, round(share * len(members)))])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from graphssl.data.loader import eval_batches
 from graphssl.data.sources import ImageSource
 from graphssl.ir.graph import Graph, Node
+from graphssl.runtime.errors import RunError
 
 
 def eval_view(graph: Graph) -> tuple[int, tuple[tuple[str, Any], ...]]:
@@ -48,6 +51,25 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(training)
 
 
+def digest(module: nn.Module) -> str:
+    """SHA-256 in hex of every parameter and buffer: names, shapes and bits."""
+    found = hashlib.sha256()
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        found.update(flat.view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+@contextmanager
+def unmoved(module: nn.Module) -> Iterator[None]:
+    """Within, no bit of a parameter or buffer may change; RunError at the end if one did."""
+    before = digest(module)
+    yield
+    if digest(module) != before:
+        raise RunError("weights or state moved while they were evaluated; this is a bug in graphssl")
+
+
 def extract(
     module: nn.Module,
     graph: Graph,
@@ -60,7 +82,10 @@ def extract(
     autocast: Callable[[], Any] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Features (n d) float32 and labels (n) of the images at `indices` (default: all), both on the CPU."""
+    """Features (n d) float32 and labels (n) of the images at `indices` (default: all), both on the CPU.
+
+    Images that cannot be decoded are left out, each with a warning in the log; of none there are features (0 0).
+    """
     size, steps = eval_view(graph)
     features, labels = [], []
     with evaluating(module):
@@ -77,4 +102,6 @@ def extract(
             labels.append(truth.cpu())
             if progress:
                 progress(len(images))
+    if not features:
+        return torch.empty(0, 0), torch.empty(0, dtype=torch.int64)
     return torch.cat(features), torch.cat(labels)

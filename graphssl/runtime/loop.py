@@ -310,6 +310,7 @@ class Loop:
                 method=self.graph.name,
                 data=self.options.data,
                 processes=self.accelerator.num_processes,
+                device=self.accelerator.device.type,
                 **summary(self.folder.metrics(), self.steps, epochs, settings),
                 skipped_steps=self.skips.total,
                 bad_images=self.bad.reasons,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,5 +25,5 @@ def summary(metrics: Iterable[Mapping[str, Any]], steps: int, epochs: float, knn
         "diagnosis": [{"step": r["step"], **found} for r in records for found in r.get("diagnosis", ())],
         "graphssl": __version__,
         "torch": torch.__version__,
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
     }

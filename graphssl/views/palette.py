@@ -27,6 +27,18 @@ SIGNS = {
 }
 """The sign of each mark and its colour in the light and in the dark; the sign says it without the colour."""
 
+LINES = (
+    HUES["student"],
+    HUES["loss"],
+    HUES["state"],
+    HUES["ema"],
+    HUES["teacher"],
+    HUES["share"],
+    HUES["source"],
+    "#a8457f",
+)
+"""Curves beside each other, in this order."""
+
 INKS = {"bright": "#111111", "dim": "#ffffff"}
 """Text on a colour of the scale, by how light that is."""
 

@@ -1,4 +1,4 @@
-"""A scene as a PNG: its SVG drawn by resvg with the font that lies beside this file, the same on every machine."""
+"""An SVG as a PNG: it is drawn by resvg with the font that lies beside this file, the same on every machine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ def png(scene: Scene, scale: float = 2.0) -> bytes:
 
     Other scripts are drawn with what fonts the machine has; without them, the same bytes on every machine.
     """
+    return raster(svg(scene), scale)
+
+
+def raster(text: str, scale: float = 2.0) -> bytes:
+    """The same for an SVG of ours."""
     import resvg_py
 
-    text = svg(scene).replace(FONTS, f"'{FONT}', sans-serif")
+    text = text.replace(FONTS, f"'{FONT}', sans-serif")
     found = re.search(r'width="(\d+)" height="(\d+)"', text)
     pixels = int(found[1]) * int(found[2]) if found else 1
     scale = min(scale, (MOST / max(pixels, 1)) ** 0.5)

@@ -2,7 +2,6 @@
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const RUN = new Set(["step", "epoch", "nodes", "diagnosis"]);
-const LINES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f8790", "#a8457f"]; // Okabe and Ito
 const DASHES = ["", "6 3", "2 3"]; // for more nodes than colours
 
 let curves = new Map(); // name -> {x: [step], y: [value]}

@@ -8,7 +8,7 @@ from typing import Any
 from graphssl.ir.graph import Graph
 from graphssl.views.escape import xml
 from graphssl.views.heat import receivers
-from graphssl.views.page.parts import filled, part, script, script_json, style
+from graphssl.views.page.parts import filled, part, reading_style, script, script_json
 from graphssl.views.run import KNOWN
 from graphssl.views.scene import Scene
 from graphssl.views.svg import svg
@@ -22,7 +22,7 @@ def page(files: RunFiles, nonce: str) -> str:
         "nonce": nonce,
         "title": xml(str(facts["title"] or files.path.name)),
         "run": xml(str(files.path)),
-        "style": style(__package__, "page.css"),
+        "style": reading_style(__package__, "page.css"),
         "script": script(__package__, "chart.js", "page.js"),
         "facts": script_json({**facts, "measures": [quantity._asdict() for quantity in KNOWN]}),
         "drawing": picture.replace("<style>", f'<style nonce="{nonce}">'),

@@ -15,14 +15,18 @@ TEXT = 2000
 
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics.jsonl: `step`, its numbers, `nodes` and `diagnosis`; nothing where it is no such line.
+    """A line of metrics.jsonl, cleaned; nothing where it is no such line."""
+    try:
+        return cleaned(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+
+
+def cleaned(found: Any) -> dict[str, Any] | None:
+    """`step`, numbers, `nodes` and `diagnosis` of what a line held; nothing where it was no line of metrics.
 
     A value that is not finite stays, as None, so that a curve shows the gap.
     """
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
     if not isinstance(found, dict) or not _is_step(found.get("step")):
         return None
     numbers: dict[str, Any] = {

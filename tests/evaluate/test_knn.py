@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from graphssl.evaluate.knn import knn_accuracy
+from graphssl.evaluate.frozen import Labelled
+from graphssl.evaluate.knn import knn_accuracy, knn_sweep
 
 
 def test_it_equals_a_slow_weighted_vote() -> None:
@@ -36,3 +38,20 @@ def test_temperature_decides_between_one_near_and_many_far_neighbours() -> None:
 def test_a_k_larger_than_the_bank_takes_the_whole_bank(k: int) -> None:
     rows, labels = torch.eye(3), torch.arange(3)
     assert knn_accuracy(rows, labels, rows, labels, k=k, temperature=0.07) == 1.0
+
+
+def test_a_sweep_has_the_score_of_each_setting_and_chooses_on_held_out_images(
+    clusters: Callable[..., Labelled],
+) -> None:
+    found = clusters(40, 30, 2.0)
+    held = found.held_out()
+    result = knn_sweep(found)
+    assert {cell["k"] for cell in result["grid"]} == {1, 5, 10, 20, 50, 100}  # 108 images are left
+    for cell in result["grid"]:
+        settings = {"k": cell["k"], "temperature": cell["temperature"]}
+        for part, score in ((found, "top1"), (held, "held_out")):
+            alone = knn_accuracy(part.bank, part.bank_labels, part.queries, part.labels, **settings)
+            assert cell[score] == alone, (settings, score)
+    chosen = next(cell for cell in result["grid"] if all(cell[name] == result[name] for name in ("k", "temperature")))
+    assert chosen["held_out"] == max(cell["held_out"] for cell in result["grid"])
+    assert result["top1"] == chosen["top1"] <= result["best_on_test"]

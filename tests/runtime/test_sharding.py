@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from graphssl.evaluate.run import knn_of_run
+from graphssl.evaluate.frozen import knn_of_run
 from tests.conftest import TOY_TRANSFORMER
 
 ROOT = Path(__file__).parents[2]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
-from graphssl.cli.parsers.shared import DATA, Add, adder
+from graphssl.cli.parsers import frozen
+from graphssl.cli.parsers.shared import DATA, Add, Protocol, adder
 
 
 def evaluating(add: Add) -> None:
     command = add("eval", "", "evaluate a finished run", "graphssl eval knn runs/first --data shapes")
     protocols = adder(command.add_subparsers(title="protocols", metavar="PROTOCOL", required=True))
 
-    def protocol(name: str, help: str, example: str) -> argparse.ArgumentParser:
-        """`graphssl eval NAME`, done by the function of that name in cli/evaluate.py."""
-        parser = protocols(name, f"evaluate:{name}", help, example)
+    def protocol(name: str, help: str, example: str, file: str = "evaluate") -> argparse.ArgumentParser:
+        """`graphssl eval NAME`, done by the function of that name in a file of cli/."""
+        parser = protocols(name, f"{file}:{name.replace('-', '_')}", help, example)
         parser.add_argument("out", metavar="RUN", help="run folder")
         parser.add_argument("--data", metavar="DATA", required=True, help=DATA)
         parser.add_argument("--format", choices=["text", "json"], default="text")
@@ -23,23 +23,18 @@ def evaluating(add: Add) -> None:
         parser.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes")
         return parser
 
-    for protocol_of in (_knn, _monitors, _linear, _finetune, _segmentation, _localisation):
+    for protocol_of in (
+        frozen.knn,
+        frozen.logistic,
+        frozen.few_shot,
+        frozen.retrieval,
+        _monitors,
+        _linear,
+        _finetune,
+        _segmentation,
+        _localisation,
+    ):
         protocol_of(protocol)
-
-
-Protocol = Callable[[str, str, str], argparse.ArgumentParser]
-
-
-def _features(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--features", choices=["encoder", "random", "pixels"], default="encoder",
-                        help="the run's encoder, the same with random weights, or raw pixels")  # fmt: skip
-
-
-def _knn(protocol: Protocol) -> None:
-    parser = protocol("knn", "weighted k-nearest neighbours", "graphssl eval knn runs/first --data shapes")
-    parser.add_argument("--k", type=int, default=20, help="neighbours; default: 20")
-    parser.add_argument("--temperature", type=float, default=0.07, help="of the vote; default: 0.07")
-    _features(parser)
 
 
 def _monitors(protocol: Protocol) -> None:

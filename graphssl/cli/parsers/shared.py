@@ -10,6 +10,9 @@ from typing import Any
 Add = Callable[..., argparse.ArgumentParser]
 """`add(name, "file:function", help, example)`: a new command, whose function is imported when it is called."""
 
+Protocol = Callable[..., argparse.ArgumentParser]
+"""`protocol(name, help, example, file)`: a new protocol of `eval`, done by the function of that name in a file of cli/."""
+
 METHOD = "bundled name (byol), name@variant (byol@cifar10), or path/to/file.yaml[@variant]"
 DATA = (
     "shapes | a folder of images (class subfolders or flat, one with train/ and test/, or images/ beside masks/) | a .tar, .tar.xz or .zip of "

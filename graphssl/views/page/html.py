@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 
 from graphssl.views.escape import xml
-from graphssl.views.page.parts import filled, part, script, script_json, style
+from graphssl.views.page.parts import filled, part, policy, script, script_json, style
 from graphssl.views.page.payload import payload
 from graphssl.views.page.sheets import Sheet
 from graphssl.views.style import rules
@@ -23,7 +21,7 @@ def html(title: str, sheets: Sequence[Sheet], *, mode: str = "method") -> str:
     data, figures = payload(title, sheets, mode)
     code = script(__package__, *_SCRIPTS)
     parts = {
-        "policy": _policy(code),
+        "policy": policy(code),
         "title": xml(title),
         "style": style(__package__, "page.css"),
         "drawing_style": _drawing_style(),
@@ -33,15 +31,6 @@ def html(title: str, sheets: Sequence[Sheet], *, mode: str = "method") -> str:
         "script": code,
     }
     return filled(part(__package__, "page.html"), parts)
-
-
-def _policy(code: str) -> str:
-    """What the page may load: nothing but this script."""
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _drawing_style() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from graphssl.views.palette import VIRIDIS
+from graphssl.views.palette import LINES, VIRIDIS
 from graphssl.views.style import hot, variables
 
 
@@ -32,7 +34,8 @@ def script_json(data: Any) -> str:
 
 def script(package: str, *names: str) -> str:
     """Scripts of a page behind those that every page has, as one, with nothing of theirs visible to others."""
-    ours = [f"const VIRIDIS = {json.dumps(VIRIDIS)};", *(part(__package__, name) for name in ("basics.js", "heat.js"))]
+    colours = f"const VIRIDIS = {json.dumps(VIRIDIS)};\nconst LINES = {json.dumps(LINES)};"
+    ours = [colours, *(part(__package__, name) for name in ("basics.js", "heat.js"))]
     body = "\n\n".join([*ours, *(part(package, name) for name in names)])
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
@@ -40,3 +43,15 @@ def script(package: str, *names: str) -> str:
 def style(package: str, name: str) -> str:
     """The style of a page, with the colours of a drawing as properties and what a measure colours."""
     return f"{variables()}\n{part(package, name)}\n{hot()}"
+
+
+def reading_style(package: str, name: str) -> str:
+    """The style of a page that is read from top to bottom."""
+    return f"{part(__package__, 'reading.css')}\n{style(package, name)}"
+
+
+def policy(code: str = "") -> str:
+    """What a page in a file may load: nothing but this script, its own styles, and pictures that stand in it."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    scripts = f"script-src 'sha256-{digest}'; " if code else ""
+    return f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

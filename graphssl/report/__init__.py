@@ -1,0 +1,1 @@
+"""What a finished run was: one page about it, its curves, and several runs beside each other. Imports torch only for pictures."""
