@@ -70,7 +70,11 @@ class Shard:
                 opened.flush()
 
     def read(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        features, images = (np.load(file, allow_pickle=False) for file in (self.features, self.images))
+        """Raises RunError where they are damaged."""
+        try:
+            features, images = (np.load(file, allow_pickle=False) for file in (self.features, self.images))
+        except (ValueError, EOFError):
+            raise RunError(f"`{self.features}` is damaged: remove it, and give the same command again") from None
         return features, images
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -128,6 +129,20 @@ def test_what_is_there_is_never_overwritten(whole: dict[str, bytes], trained: Tr
     with pytest.raises(RunError, match="is not empty"):
         embed(run, DATA, str(tmp_path / "mine"))
     assert files(tmp_path / "whole") == whole
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", pickle.dumps([1])])
+def test_a_damaged_shard_is_told_and_made_anew_when_removed(
+    damage: bytes, whole: dict[str, bytes], trained: Trained, tmp_path: Path
+) -> None:
+    out = tmp_path / "whole"
+    (out / "index.csv").unlink()
+    (out / "features-00003.npy").write_bytes(damage)
+    with pytest.raises(RunError, match="features-00003.npy` is damaged: remove it"):
+        embed(str(trained("simclr")), DATA, str(out), shard_images=10)
+    (out / "features-00003.npy").unlink()
+    embed(str(trained("simclr")), DATA, str(out), shard_images=10)
+    assert files(out) == whole
 
 
 def test_bad_images_and_missing_labels_are_left_out(
