@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor, nn
 
 from graphssl.data.loader import eval_batches
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.evaluate.features import evaluating, view_of
+from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_run, place
 from graphssl.ir.graph import Graph
 from graphssl.runtime.errors import RunError
@@ -61,18 +59,14 @@ def means_on(
     """The mean over images of each loss, each monitor and each output in `keep`, float64 on the CPU."""
     sums: dict[str, Tensor] = {}
     count = 0
-    with (
-        evaluating(module),
-        Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar,
-    ):
-        task = bar.add_task("images", total=len(source))
+    with evaluating(module), progress("images", len(source)) as advance:
         for views, rows in _batches(graph, source, batch_size, workers, device):
             with autocast():
                 out = module(views, keep=tuple(keep))
             for name, value in {**out.losses, **out.monitors, **out.values}.items():
                 sums[name] = sums.get(name, 0.0) + value.double() * rows
             count += rows
-            bar.advance(task, rows)
+            advance(rows)
     return {name: total.cpu() / count for name, total in sums.items()}
 
 

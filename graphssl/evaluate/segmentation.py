@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from graphssl.data.errors import DataError
@@ -16,6 +13,7 @@ from graphssl.data.label_maps import with_label_maps
 from graphssl.data.sources import open_data
 from graphssl.evaluate.encoder import load_encoder
 from graphssl.evaluate.features import view_of
+from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_run, place
 from graphssl.evaluate.trained import Asked, of_run, require_unmoved, train_graph
 from graphssl.evaluate.whole_images import whole_images
@@ -58,11 +56,10 @@ def require_label_maps(data: str, split: str) -> None:
         raise DataError(
             f"the masks of `{data}` hold one class only; pixels are numbers of classes, 0 the background, 255 unknown"
         )
-    console = Console(stderr=True)
-    for index in track(
-        range(len(source)), f"{split} masks", console=console, disable=not sys.stderr.isatty(), transient=True
-    ):
-        source.label_map(index)
+    with progress(f"{split} masks", len(source)) as advance:
+        for index in range(len(source)):
+            source.label_map(index)
+            advance(1)
 
 
 def segmentation_scores(asked: Asked) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphssl.data.errors import DataError
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.data.subset import balanced_rest, balanced_share
 from graphssl.evaluate.encoder import RunEncoder, load_encoder
 from graphssl.evaluate.features import eval_view
+from graphssl.evaluate.frozen import require_classes
 from graphssl.evaluate.monitors import means_on
 from graphssl.evaluate.run import load_run, place
 from graphssl.ir.graph import Graph, Node
@@ -55,8 +55,8 @@ class Asked:
 
 def train_on_run(asked: Asked) -> int:
     """Train the graph; the exit code. Raises RunError, DataError and GraphError for what a person can mend."""
-    images = labelled(asked.data, "train")
-    labelled(asked.data, "test")
+    images = open_data(asked.data, "train")
+    require_classes(asked.data, images, open_data(asked.data, "test"))
     encoder = load_encoder(asked.run, plugins=asked.plugins)
     given = [f"{path}={value}" for path, value in of_run(asked.run, encoder, len(images.classes)).items()]
     reference = asked.transformer if asked.transformer and has_class_tokens(encoder, _BLOCKS) else asked.method
@@ -75,15 +75,6 @@ def train_graph(asked: Asked, reference: str, given: Sequence[str], images: Imag
         )
         method = load(reference, [*given, *asked.overrides, f"train.batch_size={batch}"], plugins=asked.plugins)
     return train(method, Options(data=asked.data, out=str(asked.out), **{"eval_every": 0, **asked.options}))
-
-
-def labelled(data: str, split: str) -> ImageSource:
-    """Images of two classes or more."""
-    source = open_data(data, split)
-    if len(source.classes) < 2:
-        what = f"only one class, `{source.classes[0]}`" if source.classes else "no labels"
-        raise DataError(f"a classifier needs at least two classes, and `{data}` has {what}: use a subfolder per class")
-    return source
 
 
 def of_run(run: str, encoder: RunEncoder, classes: int) -> dict[str, Any]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,6 +15,7 @@ from graphssl.data.errors import BadImage
 from graphssl.data.resample import crop_and_resize, to_float
 from graphssl.data.sources import ImageSource
 from graphssl.data.workers import in_order
+from graphssl.evaluate.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +28,13 @@ def whole_images(
     normalize: the value of the step of that name. Images that cannot be decoded are left out, each with a warning in the log.
     """
     parts = [list(range(i, min(i + batch_size, len(source)))) for i in range(0, len(source), batch_size)]
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("test images", total=len(source))
+    with progress("test images", len(source)) as advance:
         for numbers, images, bad in in_order(_Parts(source, parts, size, normalize), range(len(parts)), workers):
             for error in bad:
                 log.warning("left out of the evaluation: %s", error)
             if numbers:
                 yield numbers, images
-            bar.advance(task, len(numbers) + len(bad))
+            advance(len(numbers) + len(bad))
 
 
 class _Parts(Dataset[Any]):
