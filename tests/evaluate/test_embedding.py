@@ -138,7 +138,7 @@ def test_a_damaged_shard_is_told_and_made_anew_when_removed(
     out = tmp_path / "whole"
     (out / "index.csv").unlink()
     (out / "features-00003.npy").write_bytes(damage)
-    with pytest.raises(RunError, match="features-00003.npy` is damaged: remove it"):
+    with pytest.raises(RunError, match=r"features-00003\.npy` is damaged: remove it"):
         embed(str(trained("simclr")), DATA, str(out), shard_images=10)
     (out / "features-00003.npy").unlink()
     embed(str(trained("simclr")), DATA, str(out), shard_images=10)
