@@ -20,7 +20,7 @@ from graphssl.language.diagnostics import first_line
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 28  # of one encoded image
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # not those of Pillow's that start other programs
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # not those of Pillow's that start other programs
 
 
 def decode(data: bytes, path: str) -> Tensor:
@@ -34,7 +34,7 @@ def decode(data: bytes, path: str) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on size, palettes and EXIF; what matters is raised below
         try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 return _pixels(image, data, path)
         except BadImage:
             raise

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from graphssl.data.decode import MAX_PIXELS
+from graphssl.data.decode import FORMATS, MAX_PIXELS
 from graphssl.data.errors import DataError, NoSplit
 from graphssl.data.folder import FolderSource
 from graphssl.data.label_maps import UNKNOWN, boxes_of
@@ -25,7 +25,7 @@ _MODES = ("1", "L", "P", "I", "I;16")
 
 def has_masks(root: Path) -> bool:
     """Whether a folder is laid out as images beside masks, of all or of each split."""
-    return any((top / "images").is_dir() and (top / "masks").is_dir() for top in (root, root / "train"))
+    return _both(root) or _both(root / "train")
 
 
 class MaskedFolder(FolderSource):
@@ -41,7 +41,7 @@ class MaskedFolder(FolderSource):
 
     def __init__(self, name: str, root: Path, split: str) -> None:
         self._home, self._split = root, split
-        self._top = root if (root / "images").is_dir() else _folder_of(root, split)
+        self._top = root if _both(root) else _folder_of(root, split)
         super().__init__(name, self._top / "images", split if self._top == root else "train")
         self._masks = [self._mask(index) for index in range(len(self))]
         missing = [index for index, mask in enumerate(self._masks) if not mask.is_file()]
@@ -74,7 +74,7 @@ class MaskedFolder(FolderSource):
         """The names of the classes, the background first; without `classes.txt` their numbers, which the training masks are read for."""
         names = self._home / "classes.txt"
         if names.is_file():
-            lines = [line.strip() for line in names.read_text(encoding="utf-8").splitlines()]
+            lines = [line.strip() for line in names.read_text(encoding="utf-8", errors="replace").splitlines()]
             return tuple(line for line in lines if line)
         if self._split != "train":
             return MaskedFolder(self.name, self._home, "train").map_classes
@@ -90,7 +90,7 @@ class MaskedFolder(FolderSource):
             with open_plain(mask) as file, Image.open(file, formats=["PNG"]) as picture:
                 mode, size = picture.mode, picture.size
                 numbers = np.asarray(picture) if mode in _MODES and math.prod(size) <= MAX_PIXELS else None
-            with open_plain(image) as file, Image.open(file) as picture:
+            with open_plain(image) as file, Image.open(file, formats=FORMATS) as picture:
                 expected = picture.size
         except Exception as error:  # Pillow raises most kinds there are for damaged files
             raise DataError(f"`{mask}`, the mask of `{image}`, cannot be read: {first_line(error)}") from None
@@ -106,6 +106,10 @@ class MaskedFolder(FolderSource):
         if numbers.max(initial=0) > UNKNOWN:
             raise DataError(f"`{mask}` holds class {numbers.max()}; numbers of classes end at {UNKNOWN - 1}")
         return numbers.astype(np.uint8)
+
+
+def _both(top: Path) -> bool:
+    return (top / "images").is_dir() and (top / "masks").is_dir()
 
 
 def _folder_of(root: Path, split: str) -> Path:
