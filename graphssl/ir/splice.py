@@ -19,7 +19,7 @@ from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 Registry = ABCMapping[str, type[Op]]
 _KEYS = ("op", "of", "from", "in", "init")
-_NOT_COPIED = ("op", "of", "in", "from", "frozen", "batch", "pretrained")
+_NOT_COPIED = ("op", "of", "in", "from", "frozen", "batch", "bn_group", "pretrained")
 
 
 def splice(tree: Mapping, registry: Registry, report: Report) -> Mapping:

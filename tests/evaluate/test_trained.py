@@ -150,7 +150,10 @@ def test_mistakes_are_told_in_one_sentence(trained: Trained, tmp_path: Path, cap
             ["linear", run, "--data", DATA, "--protocol", "mocov2"],
             "there is no protocol `mocov2`; known: moco, moco_v3",
         ),
-        (["linear", run, "--data", str(one)], "at least two classes, and `" + str(one) + "` has no labels, or only one class"),
+        (
+            ["linear", run, "--data", str(one)],
+            "at least two classes, and `" + str(one) + "` has no labels, or only one class",
+        ),
         (["finetune", str(tmp_path), "--data", DATA], "is no run folder"),
         (["finetune", run, "--data", DATA, "--labels", "7"], "`train.images` expects a share"),
     ):

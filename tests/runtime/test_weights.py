@@ -263,6 +263,16 @@ def test_attributes_of_a_pretrained_node_can_be_changed_and_of_a_frozen_one_not(
         assert finding.help is not None and help in finding.help
 
 
+def test_how_the_run_fed_its_batches_is_not_taken_over(train: Callable[..., int], tmp_path: Path) -> None:
+    assert train("moco_v2", tmp_path / "moco", steps=1) == 0
+    node = (
+        graphssl.load(PRETRAINED.replace("RUN", str(tmp_path / "moco")).replace("NODE", "f"))
+        .checked_graph()
+        .nodes["f/f"]
+    )
+    assert node.attrs["bn_group"] is None and node.attrs["batch"] == "per_view"
+
+
 def test_a_pretrained_node_needs_a_run() -> None:
     text = PRETRAINED.replace(', from: "RUN"', "").replace("NODE", "e")
     text = text.replace("  f: {", "  e: {op: encoder, in: v, arch: resnet18}\n  f: {")
