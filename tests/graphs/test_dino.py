@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphssl.cli import _parser
+from graphssl.evaluate.frozen import knn_of_run
 from graphssl.ops.modules.encoder import encoder
 from tests.conftest import TOY_TRANSFORMER, toy_views
 from tests.graphs.paper import (
@@ -295,4 +297,6 @@ def test_sinkhorn_stands_in_place_of_centre_and_softmax() -> None:
 
 def test_the_vote_of_neighbours_is_dinos_unless_said_otherwise() -> None:
     given = _parser().parse_args(["eval", "knn", "RUN", "--data", "shapes"])
-    assert (given.k, given.temperature) == (20, 0.07)
+    assert (given.k, given.temperature) == (None, None)
+    default = inspect.signature(knn_of_run).parameters
+    assert (default["k"].default, default["temperature"].default) == (20, 0.07)

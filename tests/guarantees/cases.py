@@ -86,4 +86,7 @@ CASES = {
 }
 """By name, those that others start from before those."""
 
+ON_TOP_OF_RUNS = ("linear", "finetune", "segmentation")
+"""Evaluations as graphs: supervised heads on networks of the rows above, not methods of their own."""
+
 COMMON = {"train.batch_size": BATCH, "train.precision": "fp32"}
