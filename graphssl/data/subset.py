@@ -16,23 +16,23 @@ class Subset(Wrapped):
 
     def __init__(self, source: ImageSource, indices: list[int]) -> None:
         super().__init__(source)
-        self.source, self.indices = source, indices
+        self.indices = indices
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def label(self, index: int) -> int:
-        return self.source.label(self.indices[index])
+        return self._source.label(self.indices[index])
 
     def describe(self, index: int) -> str:
-        return self.source.describe(self.indices[index])
+        return self._source.describe(self.indices[index])
 
     def identity(self) -> Iterator[str]:
-        yield from self.source.identity()
+        yield from self._source.identity()
         yield f"of these {self.indices}"
 
     def load(self, index: int) -> Tensor:
-        return self.source.load(self.indices[index])
+        return self._source.load(self.indices[index])
 
     def label_map(self, index: int) -> Tensor:
         return super().label_map(self.indices[index])

@@ -17,8 +17,8 @@ from graphssl.compiler.build import own_module
 from graphssl.data.augment import Augmenter, ViewPlan
 from graphssl.data.decode import from_pil
 from graphssl.evaluate.features import eval_view, evaluating
-from graphssl.evaluate.run import load_run
-from graphssl.ir.graph import Graph
+from graphssl.evaluate.run import load_features
+from graphssl.ir.graph import Graph, Node
 from graphssl.ops.modules.encoder import take
 from graphssl.runtime.errors import RunError
 
@@ -34,11 +34,8 @@ def load_encoder(run: str | Path, *, random: bool = False, plugins: Sequence[str
     Raises:
         RunError: no run is there, it has no checkpoint, its checkpoint cannot be read, or it has no `represent`.
     """
-    method, module = load_run(run, random=random, plugins=plugins)
-    graph = method.checked_graph()
-    if graph.represent is None:
-        raise RunError(f"`{graph.name}` has no `represent:`, so there are no features to use")
-    return RunEncoder(module, graph)
+    method, module = load_features(run, random=random, plugins=plugins)
+    return RunEncoder(module, method.checked_graph())
 
 
 class RunEncoder(nn.Module):
@@ -56,13 +53,11 @@ class RunEncoder(nn.Module):
         assert graph.represent is not None
         used = graph.ancestors([graph.represent.node])
         owners = {owner.name: owner for node in graph if node.name in used for owner in [graph.module_of(node)]}
-        encoders = [name for name, owner in owners.items() if owner.signature.name == "encoder"]
         self.graph = graph
         self._whole = (module,)  # not registered: only what is used of it is a part of this
         for name, owner in owners.items():
             if (part := own_module(module, owner)) is not None:
                 self.add_module(name.replace("/", "_"), part)
-        self._backbone = encoders[-1].replace("/", "_") if encoders else None
         self.size, steps = eval_view(graph)
         self.transform = Transform(self.size, steps)
         with evaluating(module):
@@ -70,10 +65,18 @@ class RunEncoder(nn.Module):
         self.eval()
 
     @property
-    def backbone(self) -> Any:
-        if self._backbone is None:
+    def node(self) -> Node:
+        """The node of the encoder that `represent` is computed with. Raises RunError where there is none."""
+        assert self.graph.represent is not None
+        used = self.graph.ancestors([self.graph.represent.node])
+        found = [node for node in self.graph if node.name in used and node.signature.name == "encoder"]
+        if not found:
             raise RunError(f"`{self.graph.represent}` is not computed by an encoder")
-        return getattr(self, self._backbone)
+        return found[-1]
+
+    @property
+    def backbone(self) -> Any:
+        return getattr(self, self.graph.module_of(self.node).name.replace("/", "_"))
 
     def forward(self, images: Tensor) -> Tensor:
         """images (b 3 h w) -> features (b d), gradient included."""

@@ -16,7 +16,7 @@ from graphssl.data.subset import balanced, balanced_share
 from graphssl.evaluate.features import digest, eval_view, extract, unmoved
 from graphssl.evaluate.knn import knn_accuracy, require_neighbours
 from graphssl.evaluate.progress import progress
-from graphssl.evaluate.run import load_run, place
+from graphssl.evaluate.run import load_features, place
 from graphssl.evaluate.stored import Features, Stored
 from graphssl.ir.dump import fingerprint
 from graphssl.runtime.errors import RunError
@@ -43,10 +43,8 @@ class FrozenRun:
         plugins: Sequence[str] = (),
         cache: bool = True,
     ) -> None:
-        method, self.module = load_run(path, random=features == "random", plugins=plugins)
+        method, self.module = load_features(path, random=features == "random", plugins=plugins)
         self.graph = method.checked_graph()
-        if self.graph.represent is None:
-            raise RunError(f"`{self.graph.name}` has no `represent:`, so there are no features to evaluate")
         names = {"random": f"{self.graph.represent} (random weights)", "pixels": "raw pixels"}
         self.kind, self.name = features, names.get(features, str(self.graph.represent))
         self.workers = workers

@@ -34,6 +34,14 @@ def load_run(path: str | Path, *, random: bool = False, plugins: Sequence[str] =
     return method, module.eval()
 
 
+def load_features(path: str | Path, *, random: bool = False, plugins: Sequence[str] = ()) -> tuple[Method, nn.Module]:
+    """`load_run` of a method that has features; raises RunError where it has no `represent`."""
+    method, module = load_run(path, random=random, plugins=plugins)
+    if method.checked_graph().represent is None:
+        raise RunError(f"`{method.checked_graph().name}` has no `represent:`, so there are no features to use")
+    return method, module
+
+
 def place(
     module: nn.Module, graph: Graph, device: str | None, *, half: bool = True
 ) -> tuple[torch.device, str, Callable[[], Any]]:

@@ -17,8 +17,6 @@ from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_run, place
 from graphssl.evaluate.trained import Asked, of_run, require_unmoved, train_graph
 from graphssl.evaluate.whole_images import whole_images
-from graphssl.ir.graph import Graph
-from graphssl.runtime.errors import RunError
 from graphssl.runtime.launcher import is_main_process
 from graphssl.runtime.train import recipe_of
 
@@ -35,18 +33,8 @@ def train_segmentation(asked: Asked) -> int:
             require_label_maps(asked.data, split)
     images = with_label_maps(open_data(asked.data, "train"))
     encoder = load_encoder(asked.run, plugins=asked.plugins)
-    given = {**of_run(asked.run, encoder, len(images.map_classes)), "params.of": encoder_of(encoder.graph)}
+    given = {**of_run(asked.run, encoder, len(images.map_classes)), "params.of": encoder.node.name}
     return train_graph(asked, asked.method, [f"{path}={value}" for path, value in given.items()], images)
-
-
-def encoder_of(graph: Graph) -> str:
-    """The node whose map belongs to `represent`."""
-    assert graph.represent is not None
-    before = graph.ancestors([graph.represent.node])
-    names = [node.name for node in graph if node.name in before and node.signature.name == "encoder"]
-    if not names:
-        raise RunError(f"`{graph.represent}` is not computed by an encoder, so there is no feature map")
-    return names[-1]
 
 
 def require_label_maps(data: str, split: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ def require_unmoved(graph: Graph, out: Path) -> int:
     latest = RunFolder(out).latest_checkpoint()
     assert latest is not None
     mine = read_tensors(latest / "model.safetensors")
+    read = cache(read_tensors)
     count = 0
     for node in graph:
         if not node.attrs.get("frozen") or not node.attrs.get("from"):
@@ -165,7 +167,7 @@ def require_unmoved(graph: Graph, out: Path) -> int:
         origin = read_origin(str(node.attrs["from"]), node.name, node.place("from"), lambda finding: None)
         if origin is None or origin.checkpoint is None:
             raise RunError(f"`{node.attrs['from']}` is not there any more, so its weights cannot be compared")
-        theirs = read_tensors(origin.checkpoint / "model.safetensors")
+        theirs = read(origin.checkpoint / "model.safetensors")
         ours, prefix = f"{node.name.replace('/', '_')}.", f"{origin.node.replace('/', '_')}."
         for name, tensor in mine.items():
             if name.startswith(ours):

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from graphssl.data.steps import NORMALIZATIONS
 from graphssl.evaluate.encoder import RunEncoder
-from graphssl.evaluate.run import load_run
+from graphssl.evaluate.run import load_features
 from graphssl.ir.graph import Graph, Node
 from graphssl.pipeline import Method
-from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
 
 
@@ -35,12 +34,8 @@ class Source:
     @property
     def backbone_node(self) -> Node:
         """The node of the encoder's structure: for a slow copy, the one that it copies."""
-        assert self.graph.represent is not None
-        used = self.graph.ancestors([self.graph.represent.node])
-        found = [node for node in self.graph if node.name in used and node.signature.name == "encoder"]
-        if not found:
-            raise RunError(f"`{self.graph.represent}` is not computed by an encoder")
-        return self.graph.nodes[found[-1].root or found[-1].name]
+        node = self.encoder.node
+        return self.graph.nodes[node.root or node.name]
 
     @property
     def is_backbone(self) -> bool:
@@ -73,8 +68,5 @@ class Source:
 
 def open_source(run: str | Path, plugins: Sequence[str] = ()) -> Source:
     """A run to export; RunError when it is none, or has no weights or no `represent`."""
-    method, module = load_run(run, plugins=plugins)
-    graph = method.checked_graph()
-    if graph.represent is None:
-        raise RunError(f"`{graph.name}` has no `represent:`, so there is nothing to export")
-    return Source(RunFolder(run), method, module, RunEncoder(module, graph))
+    method, module = load_features(run, plugins=plugins)
+    return Source(RunFolder(run), method, module, RunEncoder(module, method.checked_graph()))
