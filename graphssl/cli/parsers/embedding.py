@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphssl.cli.parsers.shared import DATA, Add
+from graphssl.cli.parsers.shared import Add, features, on_data
 
 
 def embedding(add: Add) -> None:
@@ -14,14 +14,9 @@ def embedding(add: Add) -> None:
         "         torchrun --nproc_per_node 2 -m graphssl embed runs/first --data IMAGENET -o features",
     )
     command.add_argument("run_folder", metavar="RUN", help="run folder")
-    command.add_argument("--data", metavar="DATA", required=True, help=DATA)
+    on_data(command)
     command.add_argument("-o", "--out", metavar="FILE|FOLDER", required=True,
                          help="FILE.parquet, or a folder of .npy shards with an index")  # fmt: skip
     command.add_argument("--split", choices=["train", "test", "all"], default="all", help="default: all that are there")
-    command.add_argument("--features", choices=["encoder", "random"], default="encoder",
-                         help="the run's encoder, or the same with random weights")  # fmt: skip
+    features(command)
     command.add_argument("--shard-images", type=int, metavar="N", help="images of a shard; default: 256 to 8192")
-    command.add_argument("--format", choices=["text", "json"], default="text")
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
-    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps")
-    command.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes of each rank")

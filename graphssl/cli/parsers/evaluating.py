@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from graphssl.cli.parsers import frozen
-from graphssl.cli.parsers.shared import DATA, Add, Protocol, adder
+from graphssl.cli.parsers.shared import Add, Protocol, adder, features, on_data
 
 
 def evaluating(add: Add) -> None:
@@ -16,11 +16,7 @@ def evaluating(add: Add) -> None:
         """`graphssl eval NAME`, done by the function of that name in a file of cli/."""
         parser = protocols(name, f"{file}:{name.replace('-', '_')}", help, example)
         parser.add_argument("out", metavar="RUN", help="run folder")
-        parser.add_argument("--data", metavar="DATA", required=True, help=DATA)
-        parser.add_argument("--format", choices=["text", "json"], default="text")
-        parser.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
-        parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps")
-        parser.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes")
+        on_data(parser)
         return parser
 
     for protocol_of in (
@@ -45,11 +41,6 @@ def _monitors(protocol: Protocol) -> None:
     )
 
 
-def _or_random(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--features", choices=["encoder", "random"], default="encoder",
-                        help="the run's encoder, or the same with random weights")  # fmt: skip
-
-
 def _trains(parser: argparse.ArgumentParser) -> None:
     """Of protocols that train something."""
     parser.add_argument("--epochs", type=float, metavar="N", help="passes over the data; default: the protocol's")
@@ -72,7 +63,7 @@ def _linear(protocol: Protocol) -> None:
         default="dinov2",
         help="moco, moco_v3, simclr, dino, dinov2 (many learning rates at once), or a graph file of your own; default: dinov2",
     )
-    _or_random(parser)
+    features(parser)
     _trains(parser)
 
 
@@ -93,7 +84,7 @@ def _segmentation(protocol: Protocol) -> None:
         "a linear classifier of each pixel on frozen feature maps; mIoU on the test images",
         "graphssl eval segmentation runs/first --data path/to/images-and-masks",
     )
-    _or_random(parser)
+    features(parser)
     parser.add_argument(
         "--size", type=int, metavar="PIXELS", help="size of the views, of a ConvNet; default: the run's"
     )
@@ -108,5 +99,5 @@ def _localisation(protocol: Protocol) -> None:
     )
     parser.add_argument("--how", choices=["lost", "attention"], default="lost",
                         help="similarities of the feature map (LOST), or attention of the class token")  # fmt: skip
-    _or_random(parser)
+    features(parser)
     parser.add_argument("--size", type=int, metavar="PIXELS", help="size of the images; default: the run's")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphssl.cli.parsers.shared import METHOD, Add
+from graphssl.cli.parsers.shared import METHOD, Add, plugin
 
 FORMATS = ("timm", "safetensors", "onnx", "torch", "torchvision")
 AUTHORS = ("moco_v1", "moco_v2", "moco_v3", "dino", "ibot", "dinov2", "dinov2_backbone")
@@ -29,7 +29,7 @@ def exporting(add: Add) -> None:
     command.add_argument(
         "--push", metavar="REPO", help="also upload the folder of --format safetensors to the Hugging Face Hub"
     )
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    plugin(command)
 
     command = add(
         "import",
@@ -43,4 +43,4 @@ def exporting(add: Add) -> None:
     command.add_argument(
         "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
     )
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    plugin(command)

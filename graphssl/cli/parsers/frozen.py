@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from graphssl.cli.parsers.shared import Protocol
+from graphssl.cli.parsers.shared import Protocol, features
 
 
 def _frozen(parser: argparse.ArgumentParser) -> None:
     """Of all of them."""
-    parser.add_argument("--features", choices=["encoder", "random", "pixels"], default="encoder",
-                        help="the run's encoder, the same with random weights, or raw pixels")  # fmt: skip
+    features(parser, pixels=True)
     parser.add_argument("--images", type=int, metavar="N", help="so many training images, as many of each class")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep features in RUN/features")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphssl.cli.parsers.shared import METHOD, Add, method
+from graphssl.cli.parsers.shared import METHOD, Add, method, plugin
 
 
 def inspecting(add: Add) -> None:
@@ -80,7 +80,7 @@ def inspecting(add: Add) -> None:
     )
     command.add_argument("a", metavar="A", help=f"a method: {METHOD}")
     command.add_argument("b", metavar="B", help="the method it is compared with, likewise")
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    plugin(command)
     command.add_argument(
         "-o", "--out", metavar="FILE", help="draw both in one: FILE.html (also side by side), .svg, .png, …"
     )
@@ -98,4 +98,4 @@ def inspecting(add: Add) -> None:
     )
     command.add_argument("-o", "--out", metavar="FILE", help="default: standard output")
     command.add_argument("--for", dest="method", metavar="METHOD", help="with this method's node and variant names")
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    plugin(command)

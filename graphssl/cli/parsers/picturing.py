@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from graphssl.cli.parsers.shared import DATA, Add
+from graphssl.cli.parsers.shared import DATA, Add, plugin
 
 
 def picturing(add: Add) -> None:
@@ -124,4 +124,4 @@ def _out(command: argparse.ArgumentParser, formats: str = "FILE.png, .jpg, .webp
 
 
 def _plugin(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+    plugin(command)

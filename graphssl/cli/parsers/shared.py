@@ -53,7 +53,30 @@ def method(command: argparse.ArgumentParser, *, many: bool = False, optional: bo
     command.add_argument(
         "--set", metavar="PATH=VALUE", action="append", default=[], help="override a value of the file"
     )
+    plugin(command)
+
+
+def plugin(command: argparse.ArgumentParser) -> None:
     command.add_argument("--plugin", metavar="MODULE", action="append", default=[], help="a module with more ops")
+
+
+def features(command: argparse.ArgumentParser, *, pixels: bool = False) -> None:
+    """Whose features are taken."""
+    choices = {"encoder": "the run's encoder", "random": "the same with random weights"}
+    choices |= {"pixels": "raw pixels"} if pixels else {}
+    *first, last = choices.values()
+    command.add_argument(
+        "--features", choices=list(choices), default="encoder", help=f"{', '.join(first)}, or {last}; default: encoder"
+    )
+
+
+def on_data(command: argparse.ArgumentParser) -> None:
+    """What everything that shows a run's network images takes."""
+    command.add_argument("--data", metavar="DATA", required=True, help=DATA)
+    command.add_argument("--format", choices=["text", "json"], default="text")
+    plugin(command)
+    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda or mps")
+    command.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes of each rank")
 
 
 def speed(command: argparse.ArgumentParser) -> None:
