@@ -1,4 +1,4 @@
-"""Where the methods, recipes and schemas that ship with graphssl lie."""
+"""Where the methods, curations, recipes and schemas that ship with graphssl lie."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def bundled(folder: str) -> Path:
 def method_files() -> dict[str, Path]:
     """Every bundled method by name."""
     return {path.stem: path for path in sorted(bundled("graphs").glob("*.yaml"))}
+
+
+def curation_files() -> dict[str, Path]:
+    """Every bundled curation by name."""
+    return {path.stem: path for path in sorted((bundled("graphs") / "curations").glob("*.yaml"))}
 
 
 def recipe_files() -> dict[str, Path]:

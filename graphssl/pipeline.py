@@ -13,7 +13,7 @@ from graphssl.ir.graph import Graph
 from graphssl.ir.lower import lower
 from graphssl.ir.splice import splice
 from graphssl.language.diagnostics import Finding, GraphError, collecting, has_errors, in_reading_order
-from graphssl.language.resolve import dump, resolve
+from graphssl.language.resolve import dump, require_kind, resolve
 from graphssl.language.spec import Spec, parse
 from graphssl.language.tree import Mapping as MapTree
 from graphssl.ops import registry
@@ -83,7 +83,9 @@ def load(reference: str, overrides: Mapping[str, Any] | Sequence[str] = (), *, p
     report = collecting(found)
     try:
         ops = registry(tuple(plugins))
-        tree = splice(resolve(reference, overrides, report), ops, report)
+        whole = resolve(reference, overrides, report)
+        require_kind(whole, "method")
+        tree = splice(whole, ops, report)
         spec = parse(tree, report)
         graph = lower(spec, ops, report)
     except GraphError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from graphssl.ir.graph import Graph, Node
 from graphssl.ir.signature import Link, Loss
 from graphssl.language.diagnostics import Span
-from graphssl.language.resolve import TOP_LEVEL
+from graphssl.language.resolve import TOP_LEVEL, kind_of
 from graphssl.language.spec import Ref
 from graphssl.language.tree import Mapping, at
 
@@ -29,7 +29,7 @@ def complete(graph: Graph) -> bool:
 
 def misspelt(graph: Graph) -> bool:
     """Whether the file holds a top-level key that is none: it may stand for one that seems to lack."""
-    return any(entry.key not in TOP_LEVEL for entry in graph.spec.tree)
+    return any(entry.key not in TOP_LEVEL[kind_of(graph.spec.tree)] for entry in graph.spec.tree)
 
 
 def head(graph: Graph) -> Span:

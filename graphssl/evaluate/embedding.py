@@ -9,20 +9,16 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,6 +32,7 @@ from graphssl.evaluate.stored import whole
 from graphssl.runtime.errors import RunError, reason
 from graphssl.runtime.folder import write_atomically
 from graphssl.runtime.lock import Held, Lock
+from graphssl.runtime.processes import own_device, processes
 
 Row = tuple[int, str, str, int | None, str | None]
 """Of an image: its number in its split, split, path, label and class; none where it is unlabelled."""
@@ -180,11 +177,13 @@ def embed(
     Raises:
         RunError: no run, something else is at `out`, or it cannot be written. DataError: no images.
     """
-    with _processes() as (rank, ranks, from_first):
-        frozen = FrozenRun(path, features=features, device=_own(device), workers=workers, plugins=plugins, cache=False)
+    with processes() as (rank, ranks, from_first):
+        frozen = FrozenRun(
+            path, features=features, device=own_device(device), workers=workers, plugins=plugins, cache=False
+        )
         sources = _sources(data, split)
         total = sum(map(len, sources.values()))
-        size = shard_images or min(8192, max(256, 256 * math.ceil(total / 64 / 256)))
+        size = shard_images or shard_size(total)
         output = Output(Path(out))
         shards = _cut(output.folder, sources, size)
         facts = _facts(frozen, sources, size)
@@ -210,7 +209,7 @@ def _compute(shards: Sequence[Shard], frozen: FrozenRun, sources: Mapping[str, I
     ):
         for shard in shards:
             numbers = list(range(shard.start, shard.stop))
-            shard.write(*frozen.extract(_Numbered(sources[shard.split]), numbers, advance))
+            shard.write(*frozen.extract(Numbered(sources[shard.split]), numbers, advance))
 
 
 def _finished(
@@ -251,6 +250,11 @@ def _sources(data: str, split: str) -> dict[str, ImageSource]:
     return sources
 
 
+def shard_size(images: int) -> int:
+    """Images of a shard: about 64 shards, of 256 to 8192."""
+    return min(8192, max(256, 256 * math.ceil(images / 64 / 256)))
+
+
 def _cut(folder: Path, sources: Mapping[str, ImageSource], size: int) -> list[Shard]:
     parts = [
         (split, start, min(start + size, len(source)))
@@ -260,7 +264,7 @@ def _cut(folder: Path, sources: Mapping[str, ImageSource], size: int) -> list[Sh
     return [Shard(folder, number, *part) for number, part in enumerate(parts)]
 
 
-class _Numbered(Wrapped):
+class Numbered(Wrapped):
     """Each image's label is its number, so that it is known which ones could be decoded."""
 
     def label(self, index: int) -> int:
@@ -268,40 +272,3 @@ class _Numbered(Wrapped):
 
     def load(self, index: int) -> Tensor:
         return self._source.load(index)
-
-
-FromFirst = Callable[[Callable[[], Any]], Any]
-"""Waits for all processes, then calls a function on the first; all get what it gives, or end when it refuses."""
-
-
-@contextmanager
-def _processes() -> Iterator[tuple[int, int, FromFirst]]:
-    """Rank and number of the processes that a launcher started, and what they agree by."""
-    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    if ranks == 1:
-        yield 0, 1, lambda function: function()
-        return
-    dist.init_process_group("gloo", timeout=timedelta(days=30))  # the slowest may have this much more to do
-
-    def from_first(function: Callable[[], Any]) -> Any:
-        dist.barrier()
-        try:
-            found = [function() if rank == 0 else None, None]
-        except (RunError, DataError) as error:
-            dist.broadcast_object_list([None, str(error)])
-            raise
-        dist.broadcast_object_list(found)
-        if found[1]:
-            raise SystemExit(RunError.code)  # the first process says why
-        return found[0]
-
-    try:
-        yield rank, ranks, from_first
-    finally:
-        dist.destroy_process_group()
-
-
-def _own(device: str | None) -> str | None:
-    """The CUDA device of this process among those of its machine."""
-    cuda = device == "cuda" or (device is None and torch.cuda.is_available())
-    return f"cuda:{os.environ['LOCAL_RANK']}" if cuda and "LOCAL_RANK" in os.environ else device

@@ -18,6 +18,7 @@ KINDS = (
     "label",
     "scores",
     "scalar",
+    "images",  # a set of them, of a curation
     "unknown",
 )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from graphssl.bundled import method_files
+from graphssl.bundled import curation_files, method_files
 from graphssl.language.blocks import expand_blocks
 from graphssl.language.diagnostics import Finding, GraphError, Source, Span, did_you_mean
 from graphssl.language.fields import Report
@@ -29,10 +29,12 @@ from graphssl.language.substitute import resolve_params, substitute
 from graphssl.language.tree import Entry, Mapping, Scalar, Sequence, Tree, plain, shown
 from graphssl.language.unused import unused
 
-TOP_LEVEL = (
-    "graphssl", "name", "title", "paper", "doc", "extends", "params", "schedules", "blocks", "nodes", "represent",
-    "monitors", "train", "variants",
-)  # fmt: skip
+_SHARED = ("graphssl", "kind", "name", "title", "paper", "doc", "extends", "params", "blocks", "nodes", "variants")
+TOP_LEVEL = {
+    "method": (*_SHARED, "schedules", "represent", "monitors", "train"),
+    "curation": _SHARED,
+}
+"""What stands at the top of a file, by its `kind`."""
 
 
 def resolve(reference: str, overrides: ABCMapping[str, Any] | ABCSequence[str], report: Report) -> Mapping:
@@ -67,6 +69,30 @@ def variants_of(source: Source) -> list[str]:
     return list(tree.entries) if isinstance(tree, Mapping) else []
 
 
+def kind_of(tree: Mapping) -> str:
+    """What a file describes: a `method`, unless it says `kind: curation`."""
+    said = tree.get("kind")
+    return said.value if isinstance(said, Scalar) and said.value in TOP_LEVEL else "method"  # type: ignore[return-value]
+
+
+def require_kind(tree: Mapping, kind: str) -> None:
+    """Refuse a file of another kind: GraphError says which command takes it."""
+    if kind_of(tree) != kind:
+        said = tree.entries["kind"].value.span if "kind" in tree else tree.span
+        message = f"this is a {kind_of(tree)}, and a {kind} is wanted"
+        help = "give a curation to `graphssl curate`, a method to `graphssl train`"
+        raise GraphError([Finding("wrong-kind", message, said, help=help)])
+
+
+def kind_named(reference: str) -> str:
+    """The kind of what a reference names, its parents asked, too; a method where it cannot be read."""
+    try:
+        source, _ = locate(reference)
+        return kind_of(_with_parents(read(source), source, lambda finding: None, (), []))
+    except GraphError:
+        return "method"
+
+
 def locate(reference: str) -> tuple[Source, list[str]]:
     """The text a method reference means, and the variants asked for behind `@`."""
     if "\n" in reference:
@@ -77,7 +103,7 @@ def locate(reference: str) -> tuple[Source, list[str]]:
         if os.path.isfile(path / "method.yaml"):
             path = path / "method.yaml"
         return read_file(path), variants
-    known = method_files()
+    known = {**method_files(), **curation_files()}
     if name not in known:
         help = f"{did_you_mean(name, known)}, or give the path of a .yaml file"
         shown = name[:MAX_WORD]
@@ -119,7 +145,7 @@ def _with_parents(
 
 
 def _parent(name: str, source: Source, span: Span) -> Source:
-    known = method_files()
+    known = {**method_files(), **curation_files()}
     if name in known:
         return read_file(known[name])
     if name.endswith((".yaml", ".yml")) and not os.path.isabs(name):
@@ -256,10 +282,16 @@ def _check_keys(tree: Mapping, report: Report) -> None:
     if isinstance(variants, Mapping) and len(variants.entries) > MAX_VARIANTS:
         message = f"a file has at most {MAX_VARIANTS} variants, got {len(variants.entries):,}"
         raise GraphError([Finding("too-many-values", message, variants.span)])
+    kind = kind_of(tree)
+    what = "graph" if kind == "method" else kind
     for entry in tree:
-        if entry.key not in TOP_LEVEL:
-            help = did_you_mean(entry.key, TOP_LEVEL)
-            report(Finding("unknown-key", f"a graph has no key `{entry.key}`", entry.key_span, help=help))
+        if entry.key not in TOP_LEVEL[kind]:
+            help = did_you_mean(entry.key, TOP_LEVEL[kind])
+            report(Finding("unknown-key", f"a {what} has no key `{entry.key}`", entry.key_span, help=help))
+    said = tree.get("kind")
+    if said is not None and plain(said) not in TOP_LEVEL:
+        help = did_you_mean(str(plain(said)), TOP_LEVEL)
+        report(Finding("wrong-value", f"`kind` is `method` or `curation`, got {shown(said)}", said.span, help=help))
     for key in ("params", "schedules", "blocks", "variants"):
         value = tree.get(key)
         if value is not None and not isinstance(value, Mapping):
