@@ -27,12 +27,11 @@ from graphssl.data.sources import ImageSource, open_data
 from graphssl.data.wrapped import Wrapped
 from graphssl.evaluate.features import unmoved
 from graphssl.evaluate.frozen import FrozenRun
-from graphssl.evaluate.progress import progress
-from graphssl.evaluate.stored import whole
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.folder import write_atomically
 from graphssl.runtime.lock import Held, Lock
 from graphssl.runtime.processes import own_device, processes
+from graphssl.wholefile import whole, write_atomically
 
 Row = tuple[int, str, str, int | None, str | None]
 """Of an image: its number in its split, split, path, label and class; none where it is unlabelled."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graphssl.data.philox import key_of, permutation
 from graphssl.evaluate.logistic import accuracy, fitted
-from graphssl.evaluate.progress import progress
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from graphssl.data.sources import ImageSource, open_data
 from graphssl.data.subset import balanced, balanced_share
 from graphssl.evaluate.features import digest, eval_view, extract, unmoved
 from graphssl.evaluate.knn import knn_accuracy, require_neighbours
-from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_features, place
 from graphssl.evaluate.stored import Features, Stored
 from graphssl.ir.dump import fingerprint
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import RunFolder
 

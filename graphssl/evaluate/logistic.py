@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from graphssl.evaluate.progress import progress
+from graphssl.progress import progress
 
 if TYPE_CHECKING:
     from graphssl.evaluate.frozen import Labelled

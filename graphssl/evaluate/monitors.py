@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from graphssl.data.loader import eval_batches
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.evaluate.features import evaluating, view_of
-from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_run, place
 from graphssl.ir.graph import Graph
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphssl.evaluate.progress import progress
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from graphssl.data.label_maps import with_label_maps
 from graphssl.data.sources import open_data
 from graphssl.evaluate.encoder import load_encoder
 from graphssl.evaluate.features import view_of
-from graphssl.evaluate.progress import progress
 from graphssl.evaluate.run import load_run, place
 from graphssl.evaluate.trained import Asked, of_run, require_unmoved, train_graph
 from graphssl.evaluate.whole_images import whole_images
+from graphssl.progress import progress
 from graphssl.runtime.launcher import is_main_process
 from graphssl.runtime.train import recipe_of
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from torch import Tensor
 
 from graphssl.plainfile import open_plain
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.folder import sync, unfinished
 from graphssl.runtime.lock import Held, Lock
 from graphssl.runtime.untrusted import read_tensors
+from graphssl.wholefile import whole
 
 Features = tuple[Tensor, Tensor]
 """Rows (n d) float32 and labels (n) int64, on the CPU."""
@@ -66,19 +65,6 @@ class Stored:
             print(f"features are not kept in `{self.folder}`: {why}", file=sys.stderr)
         finally:
             lock.release()
-
-
-@contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """A name to write to within `with`; the file gets its own at the end, or nothing is left."""
-    temporary = unfinished(file)
-    try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(file)
-        sync(file.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read(file: Path, key: Key) -> Features | None:

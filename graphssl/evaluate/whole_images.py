@@ -15,7 +15,7 @@ from graphssl.data.errors import BadImage
 from graphssl.data.resample import crop_and_resize, to_float
 from graphssl.data.sources import ImageSource
 from graphssl.data.workers import in_order
-from graphssl.evaluate.progress import progress
+from graphssl.progress import progress
 
 log = logging.getLogger(__name__)
 

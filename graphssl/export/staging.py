@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.folder import sync, unfinished
+from graphssl.wholefile import sync, unfinished
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from graphssl.language.diagnostics import first_line
 from graphssl.runtime import moments
 from graphssl.runtime.errors import RunError
-from graphssl.runtime.folder import checkpoints_in, sync, unfinished
+from graphssl.runtime.folder import checkpoints_in
 from graphssl.runtime.untrusted import FACTS_SCHEMA, read_json, read_tensors
+from graphssl.wholefile import sync, unfinished
 
 
 def save(

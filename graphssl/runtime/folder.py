@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 from graphssl.runtime.errors import RunError, reason
 from graphssl.runtime.lock import Held, Lock
+from graphssl.wholefile import unfinished, write_atomically
 
 
 class RunFolder:
@@ -147,31 +147,6 @@ class RunFolder:
 def checkpoints_in(folder: Path) -> list[Path]:
     """By their steps; those still being written do not count."""
     return sorted(folder.glob("step-*"), key=lambda path: (len(path.name), path.name))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, after a power failure too."""
-    temporary = unfinished(path)
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync(path.parent)
-
-
-def unfinished(path: Path) -> Path:
-    """What a file or folder is called until it is whole."""
-    return path.with_name(f".{path.name}.part")
-
-
-def sync(path: Path) -> None:
-    """Let the disk have what was written to a file, or the names in a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _step(line: str) -> int | None:

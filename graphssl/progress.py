@@ -1,4 +1,4 @@
-"""Progress of an evaluation."""
+"""Progress of what takes long."""
 
 from __future__ import annotations
 
