@@ -6,39 +6,29 @@ into the cache folder ($GRAPHSSL_CACHE, else $XDG_CACHE_HOME/graphssl, else ~/.c
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
 
 from torch import Tensor
 
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import is_image, lay_out
+from graphssl.data.place import Place
+from graphssl.data.tar import members, opened_tar, read_at
 from graphssl.plainfile import open_plain, state_of
 
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 SUFFIXES = (".zip", ".tar", *COMPRESSED_TARS)
 _KEEP_FREE = 1 << 28  # bytes of disk an unpacked archive leaves free
-_MOST_AT_ONCE = 1 << 20  # bytes that are read at once: the header of a member and its name
 _ALWAYS, _TIMES = 1 << 30, 200  # bytes an archive may unpack to, and times its own size: images hardly compress
 _BLOCK = 4096  # bytes of disk that the smallest file takes
-_COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"\xfd7zXZ\0", lzma.open),
-    (b"BZh", bz2.open),
-)
 
 
 class TarSource:
@@ -47,8 +37,8 @@ class TarSource:
     def __init__(self, name: str, path: Path, split: str) -> None:
         self.name = name
         self._path = path
-        with _opened_tar(path, name) as tar:
-            self._places = {m.name: (m.offset_data, m.size) for m in _members(tar) if m.isreg() and not m.issparse()}
+        with opened_tar(path, name) as tar:
+            self._places = {m.name: (m.offset_data, m.size) for m in members(tar) if m.isreg() and not m.issparse()}
         layout = lay_out(self._places, split, name)
         self.classes, self._files, self._labels = layout.classes, layout.files, layout.labels
 
@@ -65,18 +55,16 @@ class TarSource:
         yield f"tar {self._path.resolve()} {state_of(self._path)}"
         yield from self._files
 
+    def place(self, index: int) -> Place:
+        return Place(shard=str(self._path.resolve()), key=self._files[index])
+
+    def read(self, index: int) -> bytes:
+        """The encoded image; raises `BadImage`."""
+        return read_at(self._path, *self._places[self._files[index]], self.describe(index))
+
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
-        offset, size = self._places[self._files[index]]
-        if size > MAX_BYTES:
-            raise BadImage(self.describe(index), f"is larger than {MAX_BYTES >> 20} MiB")
-        try:
-            with open_plain(self._path) as file:
-                file.seek(offset)
-                data = file.read(size)
-        except OSError as error:
-            raise BadImage(self.describe(index), f"cannot be read: {error.strerror}") from None
-        return decode(data, self.describe(index))
+        return decode(self.read(index), self.describe(index))
 
 
 class ZipSource:
@@ -85,8 +73,8 @@ class ZipSource:
     def __init__(self, name: str, path: Path, split: str) -> None:
         self.name = name
         self._path = path
-        self._open: tuple[int, zipfile.ZipFile] | None = None
-        layout = lay_out(self._archive().namelist(), split, name)
+        self._members = ZipMembers(name, path)
+        layout = lay_out(self._members.names(), split, name)
         self.classes, self._files, self._labels = layout.classes, layout.files, layout.labels
 
     def __len__(self) -> int:
@@ -102,21 +90,42 @@ class ZipSource:
         yield f"zip {self._path.resolve()} {state_of(self._path)}"
         yield from self._files
 
+    def place(self, index: int) -> Place:
+        return Place(shard=str(self._path.resolve()), key=self._files[index])
+
+    def read(self, index: int) -> bytes:
+        """The encoded image; raises `BadImage`."""
+        return self._members.read(self._files[index], self.describe(index))
+
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
-        path = self.describe(index)
+        return decode(self.read(index), self.describe(index))
+
+
+class ZipMembers:
+    """The members of a zip file, read by name. Raises DataError where it is none."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name, self._path = name, path
+        self._open: tuple[int, zipfile.ZipFile] | None = None
+        self._archive()
+
+    def names(self) -> list[str]:
+        return self._archive().namelist()
+
+    def read(self, member: str, name: str) -> bytes:
+        """The content of a member, an image called `name`; raises `BadImage`."""
         try:
             archive = self._archive()
-            size = archive.getinfo(self._files[index]).file_size
+            size = archive.getinfo(member).file_size
             if size > MAX_BYTES:
-                raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
-            with archive.open(self._files[index]) as member:
-                data = member.read(size)  # unpacks no more than that, whatever the member holds
+                raise BadImage(name, f"is larger than {MAX_BYTES >> 20} MiB")
+            with archive.open(member) as opened:
+                return opened.read(size)  # unpacks no more than that, whatever the member holds
         except BadImage:
             raise
         except Exception as error:  # zipfile and what it calls raise many kinds, none of them promised
-            raise BadImage(path, f"cannot be read from the archive: {error}") from None
-        return decode(data, path)
+            raise BadImage(name, f"cannot be read from the archive: {error}") from None
 
     def _archive(self) -> zipfile.ZipFile:
         """This process's own handle: forked workers that shared one would move each other's position."""
@@ -125,24 +134,11 @@ class ZipSource:
                 open_plain(self._path).close()
                 self._open = os.getpid(), zipfile.ZipFile(self._path)
             except Exception as error:  # as above
-                raise DataError(f"`{self.name}` cannot be read as a zip file: {error}; is it complete?") from None
+                raise DataError(f"`{self._name}` cannot be read as a zip file: {error}; is it complete?") from None
         return self._open[1]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": None}
-
-
-class _Bounded:
-    """A stream that gives little at once: tarfile reads a name whole, however long its header says it is."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_AT_ONCE:
-            raise tarfile.ReadError("the header of a member is longer than any name")
-        return self._stream.read(size)
 
 
 def unpacked(name: str, path: Path) -> Path:
@@ -185,7 +181,7 @@ def cache_folder() -> Path:
 def _unpack(name: str, path: Path, target: Path) -> None:
     room = shutil.disk_usage(target).free - _KEEP_FREE
     most = max(_ALWAYS, _TIMES * path.stat().st_size)
-    with _opened_tar(path, name) as tar:
+    with opened_tar(path, name) as tar:
         for member in _images(tar, name, target, most):
             room -= member.size + _BLOCK
             if room < 0:
@@ -193,21 +189,12 @@ def _unpack(name: str, path: Path, target: Path) -> None:
             tar.extract(member, target, filter="data")
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """All members, one at a time: tarfile itself would keep every one in memory."""
-    while (member := tar.next()) is not None:
-        if member.size < 0:
-            raise tarfile.ReadError(f"the member {member.name!r} has a negative size")
-        yield member
-        tar.members.clear()  # type: ignore[attr-defined]
-
-
 def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterator[tarfile.TarInfo]:
     """The regular files with an image's extension, until all members together exceed `most` bytes.
 
     Links and other files are passed over, which still unpacks them in memory, piece by piece.
     """
-    for member in _members(tar):
+    for member in members(tar):
         most -= member.size + _BLOCK
         if most < 0:
             raise DataError(
@@ -224,25 +211,3 @@ def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterato
         except tarfile.FilterError:
             continue
         yield member
-
-
-@contextmanager
-def _opened_tar(path: Path, name: str) -> Iterator[tarfile.TarFile]:
-    """A tar opened for reading, unpacked on the way if it is compressed; what goes wrong until it is closed becomes a `DataError`."""
-    try:
-        opened = open_plain(path)
-    except OSError as error:
-        raise DataError(f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}") from None
-    try:
-        with opened as file:
-            start = file.read(8)
-            file.seek(0)
-            unpacker: Callable[[IO[bytes]], Any] = nullcontext
-            unpacker = next((found for magic, found in _COMPRESSIONS if start.startswith(magic)), unpacker)
-            with unpacker(file) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:  # type: ignore[call-overload]
-                yield tar
-    except DataError:
-        raise
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
-        # the last two: numbers and names of headers that mean nothing
-        raise DataError(f"`{name}` cannot be read as a tar: {error}; is the file complete?") from None

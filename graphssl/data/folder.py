@@ -11,19 +11,22 @@ from torch import Tensor
 from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import lay_out
+from graphssl.data.place import Place
 from graphssl.plainfile import open_plain, state_of
 
 
 class FolderSource:
     """The images of one split of a folder; see `graphssl.data.layout` for the layouts.
 
+    archive: the archive that was unpacked into the folder, which images then lie in.
+
     Raises:
         DataError: the folder cannot be read or holds no images. `NoSplit`: it has no such split.
     """
 
-    def __init__(self, name: str, root: Path, split: str) -> None:
+    def __init__(self, name: str, root: Path, split: str, archive: Path | None = None) -> None:
         self.name = name
-        self._root = root
+        self._root, self._archive = root, archive
         layout = lay_out(_walk(root, name), split, name)
         self.classes, self._files, self._labels = layout.classes, layout.files, layout.labels
 
@@ -41,17 +44,30 @@ class FolderSource:
         for name in self._files:
             yield f"{name}\0{state_of(f'{self._root}/{name}')}"
 
+    def place(self, index: int) -> Place:
+        if self._archive:
+            return Place(shard=str(self._archive.resolve()), key=self._files[index])
+        return Place(path=os.path.abspath(self.describe(index)))
+
+    def read(self, index: int) -> bytes:
+        """The encoded image; raises `BadImage`."""
+        return file_bytes(self.describe(index))
+
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
-        path = self.describe(index)
-        try:
-            with open_plain(path) as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise BadImage(path, f"cannot be read: {error.strerror}") from None
-        if len(data) > MAX_BYTES:
-            raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
-        return decode(data, path)
+        return decode(self.read(index), self.describe(index))
+
+
+def file_bytes(path: str) -> bytes:
+    """The content of an image's file; raises `BadImage`."""
+    try:
+        with open_plain(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadImage(path, f"cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise BadImage(path, f"is larger than {MAX_BYTES >> 20} MiB")
+    return data
 
 
 def _walk(root: Path, name: str) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from graphssl.data.philox import key_of, permutation
+from graphssl.data.place import Place
 from graphssl.data.sources import ImageSource
 from graphssl.data.wrapped import Wrapped
 
@@ -33,6 +35,19 @@ class Subset(Wrapped):
 
     def load(self, index: int) -> Tensor:
         return self._source.load(self.indices[index])
+
+    def place(self, index: int) -> Place:
+        return super().place(self.indices[index])
+
+    def read(self, index: int) -> bytes:
+        return super().read(self.indices[index])
+
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        """Of each shard, how many of its images are among these, which are in order."""
+        whole = super().shard_sizes
+        borders = np.searchsorted(self.indices, np.cumsum((0, *whole)))
+        return tuple(np.diff(borders).tolist())
 
     def label_map(self, index: int) -> Tensor:
         return super().label_map(self.indices[index])

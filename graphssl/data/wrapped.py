@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from graphssl.data.place import Place
     from graphssl.data.sources import ImageSource
 
 
@@ -29,6 +30,16 @@ class Wrapped:
 
     def identity(self) -> Iterator[str]:
         return self._source.identity()
+
+    def place(self, index: int) -> Place:
+        return self._inner.place(index)  # type: ignore[no-any-return]
+
+    def read(self, index: int) -> bytes:
+        return self._inner.read(index)  # type: ignore[no-any-return]
+
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        return getattr(self._source, "shard_sizes", ())
 
     @property
     def map_classes(self) -> tuple[str, ...]:
