@@ -1,0 +1,42 @@
+"""The stages of a curation: every box its graph may hold. One file each; this table is the list of contents."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from graphssl.curate.stage import Stage
+from graphssl.curate.stages.images import Images
+from graphssl.curate.stages.manifest import Manifest
+from graphssl.curate.stages.relative_deduplicate import RelativeDeduplicate
+from graphssl.curate.stages.retrieve_clusters import RetrieveClusters
+from graphssl.curate.stages.retrieve_samples import RetrieveSamples
+from graphssl.curate.stages.sample_hierarchy import SampleHierarchy
+from graphssl.curate.stages.sample_randomly import SampleRandomly
+from graphssl.curate.stages.self_deduplicate import SelfDeduplicate
+from graphssl.language.diagnostics import Finding, GraphError
+
+STAGES: tuple[type[Stage], ...] = (
+    Images,
+    SelfDeduplicate,
+    RelativeDeduplicate,
+    RetrieveSamples,
+    RetrieveClusters,
+    SampleHierarchy,
+    SampleRandomly,
+    Manifest,
+)
+
+
+@cache
+def stages(plugins: tuple[str, ...] = ()) -> dict[str, type[Stage]]:
+    """Every stage by name: ours, and those of the modules named in `plugins`, which list them in `STAGES`."""
+    found = {stage.name: stage for stage in STAGES}
+    for plugin in plugins:
+        try:
+            found |= {stage.name: stage for stage in importlib.import_module(plugin).STAGES}
+        except (ImportError, AttributeError) as error:
+            message = f"`--plugin {plugin}` cannot be used: {error}"
+            help = "name an importable module that lists its stages in `STAGES`"
+            raise GraphError([Finding("bad-plugin", message, help=help)]) from None
+    return found

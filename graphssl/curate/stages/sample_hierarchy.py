@@ -1,0 +1,32 @@
+"""A balanced choice without any curated set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphssl.curate.stage import POOL, Given, Result, Search, Work
+from graphssl.language.fields import integer, widths
+
+
+class SampleHierarchy(Search):
+    """As many images from each concept of the pool as it can give: hierarchical k-means, then balanced sampling down the tree.
+
+    arXiv:2405.15613 (Vo et al. 2024), algorithms 1 and 2.
+    """
+
+    name = "sample_hierarchy"
+    main = "pool"
+    pool = POOL
+    levels = widths([1000, 100, 10], "Number of clusters of each level, from the finest to the coarsest.")
+    images = integer(doc="How many images to choose.")
+    resampling_steps = integer(
+        10, "How often each level is clustered again on a sample of its own clusters; 0: plain k-means.", minimum=0
+    )
+    resampled = integer(5, "Images or centres nearest to each centre that such a sample takes.")
+    iterations = integer(20, "Steps of each k-means.")
+    seed = integer(0, "Chooses the first centres and the draw.", minimum=0)
+
+    @classmethod
+    def run(cls, work: Work, attrs: Mapping[str, Any], given: Given) -> Result:
+        raise NotImplementedError
