@@ -47,8 +47,9 @@ format: $(VENV)/.developing
 	$(BIN)/ruff format graphssl tests benchmarks setup.py
 	$(BIN)/ruff check --fix graphssl tests benchmarks setup.py
 
-schema: $(VENV)/.installed  ## write schemas/graph.schema.json and docs/ops.md again
+schema: $(VENV)/.installed  ## write schemas/ and docs/ops.md again
 	$(BIN)/python -m graphssl schema -o schemas/graph.schema.json
+	$(BIN)/python -m graphssl schema --kind curation -o schemas/curation.schema.json
 	$(BIN)/python docs/make_reference.py
 
 gallery: $(VENV)/.installed  ## draw the bundled methods for docs/gallery.md again

@@ -19,6 +19,7 @@ setup(
     packages=[
         *find_packages(include=["graphssl", "graphssl.*"]),
         "graphssl.graphs",
+        "graphssl.graphs.curations",
         "graphssl.graphs.recipes",
         "graphssl.schemas",
     ],
@@ -26,7 +27,8 @@ setup(
     package_data={
         "graphssl.views": ["fonts/*"],
         "graphssl.views.page": ["*.html", "*.css", "*.js"],
-        "graphssl.graphs": ["*.yaml", "recipes/*.yaml"],
+        "graphssl.graphs": ["*.yaml"],
+        "graphssl.graphs.curations": ["*.yaml"],
         "graphssl.graphs.recipes": ["*.yaml"],
         "graphssl.schemas": ["*.json"],
         "graphssl.watch": ["*.html", "*.css", "*.js"],

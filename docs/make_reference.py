@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphssl.checks import explanations
+from graphssl.curate.stages import STAGES
 from graphssl.data.steps import SHORTHANDS, STEP_DOCS, STEPS
 from graphssl.ir.signature import Input, Op
 from graphssl.language.fields import REQUIRED, Field, Scheduled
@@ -23,6 +24,7 @@ HEAD = """\
 Written by `docs/make_reference.py` from the signatures; do not edit. How the pieces fit together stands in
 [language.md](language.md). Axes: `b` samples of one rank, `B` of all ranks, `d` width, `n` tokens, `q` queue, `c h w`
 image."""
+STAGES_HEAD = "## Stages of curations\n\nThe ops of a file with `kind: curation`; see [curation.md](curation.md)."
 STEPS_HEAD = "## Augmentation steps\n\nUnder `steps:` of an `augment` node, run in the order written."
 FINDINGS_HEAD = "## Findings\n\n`graphssl explain CODE` adds why, an example, and what to write instead."
 
@@ -32,6 +34,7 @@ def reference() -> str:
     parts = [HEAD]
     for kind in ("source", "module", "link", "pure", "state", "loss"):
         parts += [f"## {kind.capitalize()} ops", *(_op(op) for op in OPS if op.kind == kind)]
+    parts += [STAGES_HEAD, *map(_op, STAGES)]
     parts += [STEPS_HEAD, *map(_step, STEPS), FINDINGS_HEAD]
     parts.append(_table(("code", "what it says"), [(f"`{e.code}`", e.what) for e in explanations().values()]))
     return "\n\n".join(parts) + "\n"

@@ -6,10 +6,10 @@ where a file extends another one, because a patch need not repeat what it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphssl.bundled import method_files, recipe_files
+from graphssl.bundled import curation_files, method_files, recipe_files
 from graphssl.ir.signature import Link, Op
 from graphssl.language.fields import RAMP_SCHEMA, SCHEDULE_SCHEMA
 from graphssl.language.train import TRAIN
@@ -22,9 +22,21 @@ _PARAMETER = {"type": "string", "pattern": "\\$\\{[^{}]+\\}"}
 
 
 def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None) -> dict[str, Any]:
-    """The schema of a graph file; with `method`, references complete to its node names."""
-    nodes = {f"node_{name}": _node(op, registry) for name, op in registry.items()}
+    """The schema of a method; with `method`, references complete to its node names."""
     names = [node.name for node in method.spec.nodes] if method and method.spec else []
+    return _schema("method", registry, {**_shared(), **_training()}, sorted(method_files()), names)
+
+
+def curation_schema(registry: Mapping[str, type[Op]]) -> dict[str, Any]:
+    """The schema of a curation, of the stages in `registry`."""
+    return _schema("curation", registry, _shared(), sorted(curation_files()), ())
+
+
+def _schema(
+    kind: str, registry: Mapping[str, type[Op]], body: dict[str, Any], parents: Sequence[str], names: Sequence[str]
+) -> dict[str, Any]:
+    """A file of this kind. body: the keys that it and a variant share."""
+    nodes = {f"node_{name}": _node(op, registry) for name, op in registry.items()}
     known = {"examples": names} if names else {}
     defs: dict[str, Any] = {
         "schedule": _replaceable(SCHEDULE_SCHEMA),
@@ -59,7 +71,6 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
             ]
         },
     }
-    body = _body()
     defs["variant"] = {
         "type": "object",
         "additionalProperties": False,
@@ -71,16 +82,17 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "graphssl method",
+        "title": f"graphssl {kind}",
         "type": "object",
         "additionalProperties": False,
         "required": ["graphssl", "name"],
         "properties": {
             "graphssl": {"const": 1, "description": "Version of the language."},
+            "kind": {"const": kind, "description": "What the file describes: a method where it does not say."},
             "extends": {
                 "type": "string",
-                "description": "A bundled method, or the relative path of a file, to start from.",
-                "examples": sorted(method_files()),
+                "description": f"A bundled {kind}, or the relative path of a file, to start from.",
+                "examples": parents,
             },
             **body,
             "variants": {
@@ -92,25 +104,31 @@ def graph_schema(registry: Mapping[str, type[Op]], method: Method | None = None)
     }
 
 
-def _body() -> dict[str, Any]:
-    """The keys that a file and a variant share."""
+def _shared() -> dict[str, Any]:
+    """Keys of every kind of file."""
     text = {"type": "string"}
     return {
-        "name": {**text, "pattern": "^[A-Za-z][A-Za-z0-9_]*$", "description": "Name of the method."},
-        "title": {**text, "description": "Title of the method, for people."},
+        "name": {**text, "pattern": "^[A-Za-z][A-Za-z0-9_]*$", "description": "Its name."},
+        "title": {**text, "description": "Its title, for people."},
         "paper": {**text, "description": "Where it was published, for example `arXiv:2002.05709`."},
         "doc": {**text, "description": "What a reader should know."},
         "params": {
             "type": "object",
             "description": "Knobs, used as `${name}`: a value, or `{default, min, max, choices, doc}`.",
         },
+        "blocks": {"type": "object", "description": "Parametric sub-graphs, used as `block: name`."},
+        "nodes": {"type": "object", "additionalProperties": {"$ref": "#/$defs/node"}},
+    }
+
+
+def _training() -> dict[str, Any]:
+    """Keys of what is trained."""
+    return {
         "schedules": {
             "type": "object",
             "description": "Shared schedules, used as `${schedules.name}`.",
             "additionalProperties": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/schedule"}, {"type": "null"}]},
         },
-        "blocks": {"type": "object", "description": "Parametric sub-graphs, used as `block: name`."},
-        "nodes": {"type": "object", "additionalProperties": {"$ref": "#/$defs/node"}},
         "represent": {"$ref": "#/$defs/reference"},
         "monitors": {"type": "object", "additionalProperties": {"$ref": "#/$defs/reference"}},
         "train": {**_open(TRAIN), "description": "The recipe of training."},

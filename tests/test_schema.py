@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from graphssl.bundled import bundled, method_files
+from graphssl.bundled import bundled, curation_files, method_files
+from graphssl.curate.stages import stages
 from graphssl.language.diagnostics import Source
 from graphssl.language.reader import read
 from graphssl.language.tree import plain
 from graphssl.ops import registry
-from graphssl.schema import graph_schema
+from graphssl.schema import curation_schema, graph_schema
 
 FILE = bundled("schemas") / "graph.schema.json"
+CURATIONS = bundled("schemas") / "curation.schema.json"
 
 
 def value(text: str) -> Any:
@@ -30,6 +32,18 @@ def validator() -> Draft202012Validator:
 
 def test_the_committed_schema_is_the_generated_one() -> None:
     assert FILE.read_text() == json.dumps(graph_schema(registry()), indent=2) + "\n", "run `make schema`"
+
+
+def test_the_committed_schema_of_curations_is_the_generated_one() -> None:
+    text = json.dumps(curation_schema(stages()), indent=2) + "\n"
+    assert CURATIONS.read_text() == text, "run `make schema`"
+
+
+@pytest.mark.parametrize("path", curation_files().values(), ids=lambda path: path.stem)
+def test_every_bundled_curation_is_valid_and_no_method(path: Path, validator: Draft202012Validator) -> None:
+    text = path.read_text()
+    assert [e.message for e in Draft202012Validator(json.loads(CURATIONS.read_text())).iter_errors(value(text))] == []
+    assert not validator.is_valid(value(text))
 
 
 def test_it_is_a_valid_schema_without_conditions(validator: Draft202012Validator) -> None:

@@ -113,6 +113,8 @@ def dry_run_findings(graph: Graph) -> list[Finding]:
 def explanations() -> dict[str, Explanation]:
     """Every code that a finding may have, explained."""
     from graphssl.checks.launch import BUILT_CHECKS, LAUNCH_CHECKS  # whose table uses a rule of this one
+    from graphssl.curate.checks import CURATION_CHECKS
 
-    found = [*CODES, *(rule.EXPLAIN for rule in CHECKS), *(rule.EXPLAIN for rule in (*LAUNCH_CHECKS, *BUILT_CHECKS))]
+    rules = (*CHECKS, *LAUNCH_CHECKS, *BUILT_CHECKS, *CURATION_CHECKS)
+    found = [*CODES, *(rule.EXPLAIN for rule in rules)]
     return {explanation.code: explanation for explanation in sorted(found, key=lambda e: e.code)}

@@ -8,6 +8,7 @@ import sys
 from graphssl.checks.launch import launch_findings
 from graphssl.checks.launch.config import read_launch
 from graphssl.cli.failures import UsageError
+from graphssl.cli.loading import loaded
 from graphssl.language.diagnostics import (
     did_you_mean,
     has_errors,
@@ -18,22 +19,22 @@ from graphssl.language.diagnostics import (
     render_text,
     summary,
 )
-from graphssl.pipeline import load
+from graphssl.pipeline import Method
 
 
 def check(arguments: argparse.Namespace) -> int:
     """All findings of all methods; 1 when there are errors."""
-    methods = [load(name, arguments.set, plugins=arguments.plugin) for name in arguments.method]
+    methods = [loaded(name, arguments) for name in arguments.method]
     found = [f for m in methods for f in (m.static if arguments.static else m.findings)]
     if arguments.launch:
         launch = read_launch(arguments.launch)
-        good = [m.graph for m in methods if m.graph and not has_errors(m.static)]
+        good = [m.graph for m in methods if isinstance(m, Method) and m.graph and not has_errors(m.static)]
         found += [f for graph in good for f in launch_findings(graph, launch, static=arguments.static)]
     found = in_reading_order(found)
     if arguments.format == "text":
         if found:
             print(render_text(found), end="\n\n", file=sys.stderr)
-        checked = methods[0].reference if len(methods) == 1 else f"{len(methods)} methods"
+        checked = methods[0].reference if len(methods) == 1 else f"{len(methods)} files"
         print(f"{checked}: {summary(found)}", file=sys.stderr)
     else:
         render = {"json": render_json, "github": render_github, "sarif": render_sarif}[arguments.format]

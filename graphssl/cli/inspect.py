@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from graphssl.bundled import method_files, recipe_files
+from graphssl.bundled import curation_files, method_files, recipe_files
 from graphssl.cli.failures import UsageError
+from graphssl.cli.loading import loaded
 from graphssl.cli.saving import saving
+from graphssl.curate.curation import load as load_curation
+from graphssl.curate.stages import stages
 from graphssl.language.diagnostics import GraphError, has_errors, render_text
 from graphssl.language.resolve import dump, locate, variants_of
 from graphssl.ops import registry
@@ -19,12 +22,15 @@ from graphssl.pipeline import load
 
 
 def list_(arguments: argparse.Namespace) -> int:
-    """Bundled methods with their variants, ops, and augmentation recipes."""
+    """Bundled methods with their variants, ops, augmentation recipes, and curations with their stages."""
     methods = {name: _facts(name) for name in method_files()}
     ops = {name: {"kind": op.kind, "doc": op.doc().partition("\n")[0]} for name, op in registry().items()}
     recipes = list(recipe_files())
+    curations = {name: load_curation(name).title for name in curation_files()}
+    choosing = {name: stage.doc().partition("\n")[0] for name, stage in stages().items()}
     if arguments.format == "json":
-        print(json.dumps({"methods": methods, "ops": ops, "recipes": recipes}, indent=2))
+        found = {"methods": methods, "ops": ops, "recipes": recipes, "curations": curations, "stages": choosing}
+        print(json.dumps(found, indent=2))
         return 0
     print("methods")
     for name, facts in methods.items():
@@ -36,6 +42,10 @@ def list_(arguments: argparse.Namespace) -> int:
             if facts["kind"] == kind:
                 print(f"  {name:<14} {facts['doc']}")
     print(f"\nrecipes\n  {', '.join(recipes)}")
+    for title, table in (("curations", curations), ("stages of curations", choosing)):
+        print(f"\n{title}")
+        for name, words in table.items():
+            print(f"  {name:<20} {words}")
     return 0
 
 
@@ -101,7 +111,7 @@ def new(arguments: argparse.Namespace) -> int:
 
 def resolve(arguments: argparse.Namespace) -> int:
     """The flat file with the origin of each value."""
-    method = load(arguments.method, arguments.set, plugins=arguments.plugin)
+    method = loaded(arguments.method, arguments)
     if method.tree is None:
         raise GraphError(method.static)
     print(dump(method.tree, origins=True), end="")
@@ -139,10 +149,14 @@ def eject(arguments: argparse.Namespace) -> int:
 
 def schema(arguments: argparse.Namespace) -> int:
     """The JSON Schema of the language."""
-    from graphssl.schema import graph_schema
+    from graphssl.schema import curation_schema, graph_schema
 
-    method = load(arguments.method) if arguments.method else None
-    return _write(json.dumps(graph_schema(registry(tuple(arguments.plugin)), method), indent=2) + "\n", arguments.out)
+    plugins = tuple(arguments.plugin)
+    if arguments.kind == "curation":
+        found = curation_schema(stages(plugins))
+    else:
+        found = graph_schema(registry(plugins), load(arguments.method) if arguments.method else None)
+    return _write(json.dumps(found, indent=2) + "\n", arguments.out)
 
 
 def _write(text: str, out: str | None) -> int:

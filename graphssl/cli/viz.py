@@ -8,7 +8,10 @@ from pathlib import Path
 
 from graphssl.cli.failures import UsageError
 from graphssl.cli.saving import saving
+from graphssl.curate.curation import load as load_curation
+from graphssl.curate.drawing import draw as draw_curation
 from graphssl.language.diagnostics import GraphError, render_text
+from graphssl.language.resolve import kind_named
 from graphssl.pipeline import Method, load
 from graphssl.views import Drawing, draw
 from graphssl.views.measures import Measures
@@ -17,6 +20,8 @@ from graphssl.views.run import measures_of
 
 def viz(arguments: argparse.Namespace) -> int:
     """Draw to a file."""
+    if arguments.method and kind_named(arguments.method) == "curation":
+        return _curation(arguments)
     method = _method(arguments)
     if arguments.with_errors:
         print(render_text(method.static), file=sys.stderr)
@@ -24,6 +29,14 @@ def viz(arguments: argparse.Namespace) -> int:
         method.checked_graph()
     with saving(arguments.out):
         _drawing(method, arguments).save(arguments.out)
+    return 0
+
+
+def _curation(arguments: argparse.Namespace) -> int:
+    curation = load_curation(arguments.method, arguments.set, plugins=arguments.plugin)
+    curation.checked_graph()
+    with saving(arguments.out):
+        draw_curation(curation).save(arguments.out)
     return 0
 
 

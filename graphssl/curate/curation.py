@@ -26,9 +26,18 @@ class Curation:
     graph: Graph | None
     read_findings: tuple[Finding, ...]
 
+    @property
+    def title(self) -> str:
+        return self.graph.title if self.graph else ""
+
     @cached_property
     def findings(self) -> list[Finding]:
         return in_reading_order([*self.read_findings, *(findings_of(self.graph) if self.graph else ())])
+
+    @property
+    def static(self) -> list[Finding]:
+        """The same: checking a curation never needs torch."""
+        return self.findings
 
     def checked_graph(self) -> Graph:
         """The graph of stages; raises GraphError with every finding when there are errors."""

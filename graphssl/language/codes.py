@@ -153,6 +153,13 @@ _FILE = (
         _HEAD,
     ),
     _E(
+        "wrong-kind",
+        "a curation stands where a method is wanted, or the other way round",
+        "A file with `kind: curation` chooses images (`graphssl curate`); one without describes a method to train.",
+        "graphssl: 1\nkind: curation\nname: mine\nnodes: {pool: {op: images, data: pool}}\n",
+        _HEAD,
+    ),
+    _E(
         "bad-name",
         "a name is not made of letters, digits and `_`, beginning with a letter",
         "Names become names of tensors, files and variables.",

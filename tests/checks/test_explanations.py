@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import graphssl
 from graphssl.checks import CHECKS, explanations
+from graphssl.curate.checks import CURATION_CHECKS
+from graphssl.curate.curation import load as load_curation
 from graphssl.language.codes import CODES
 from graphssl.language.diagnostics import Finding
 
@@ -36,7 +39,7 @@ def raised_codes() -> dict[str, str]:
                     ):
                         found[part.value] = f"{path}:{call.lineno}"
         for node in ast.walk(tree):  # `code, help = "wrong-value", None`
-            if isinstance(node, ast.Assign) and "code" in ast.unparse(node.targets[0]):
+            if isinstance(node, ast.Assign) and re.search(r"\bcode\b", ast.unparse(node.targets[0])):
                 for part in ast.walk(node.value):
                     if isinstance(part, ast.Constant) and isinstance(part.value, str) and "-" in part.value:
                         found[part.value] = f"{path}:{node.lineno}"
@@ -44,6 +47,8 @@ def raised_codes() -> dict[str, str]:
 
 
 def findings_of(text: str, code: str) -> list[Finding]:
+    if "kind: curation" in text and code != "wrong-kind":
+        return load_curation(text).findings
     method = graphssl.load(text)
     return method.findings if code in DRY_RUN else method.static
 
@@ -55,7 +60,7 @@ def test_every_code_that_is_raised_is_explained_and_the_other_way_round() -> Non
 
 
 def test_no_code_is_explained_twice() -> None:
-    codes = [e.code for e in CODES] + [rule.EXPLAIN.code for rule in CHECKS]
+    codes = [e.code for e in CODES] + [rule.EXPLAIN.code for rule in (*CHECKS, *CURATION_CHECKS)]
     assert len(codes) == len(set(codes))
 
 

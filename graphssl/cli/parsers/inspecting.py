@@ -97,5 +97,8 @@ def inspecting(add: Add) -> None:
         "schema", "inspect:schema", "print the JSON Schema of graph files", "graphssl schema -o graph.schema.json"
     )
     command.add_argument("-o", "--out", metavar="FILE", help="default: standard output")
+    command.add_argument(
+        "--kind", choices=["method", "curation"], default="method", help="of which files; default: method"
+    )
     command.add_argument("--for", dest="method", metavar="METHOD", help="with this method's node and variant names")
     plugin(command)
