@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphssl.plainfile import state_of
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.folder import whole
+from graphssl.wholefile import whole
 
 Array = NDArray[Any]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol, TypeVar
 
-from graphssl.evaluate.progress import progress
+from graphssl.progress import progress
 from graphssl.runtime.errors import RunError
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ from graphssl.curate.copies import copies, copies_of
 from graphssl.curate.engine import Local
 from graphssl.curate.search import Neighbours, nearest
 from graphssl.curate.vectors import Rows, Vectors
-from tests.curate.conftest import clustered, on_sphere
+from tests.curate.rows import clustered, on_sphere, stored
 
-Store = Callable[..., Vectors]
 THRESHOLD = 0.9
 
 
@@ -43,8 +41,8 @@ def chained() -> Rows:
     return np.concatenate(rows)[rng.permutation(sum(len(part) for part in rows))]
 
 
-def test_copies_are_the_components_of_a_forest(stored: Store, tmp_path: Path, chained: Rows) -> None:
-    found = copies(among(stored(chained), tmp_path / "n", 20), THRESHOLD)
+def test_copies_are_the_components_of_a_forest(tmp_path: Path, chained: Rows) -> None:
+    found = copies(among(stored(tmp_path, chained), tmp_path / "n", 20), THRESHOLD)
     sets = forest(chained, THRESHOLD)
     assert 1 < len({min(one) for one in sets if len(one) > 2}) < len(found.kept) < len(chained)
     assert found.original.tolist() == [min(one) for one in sets]
@@ -53,8 +51,8 @@ def test_copies_are_the_components_of_a_forest(stored: Store, tmp_path: Path, ch
     assert np.array_equal(found.kept[found.component], found.original)
 
 
-def test_a_copy_tells_the_similarity_of_its_strongest_edge(stored: Store, tmp_path: Path, chained: Rows) -> None:
-    found = copies(among(stored(chained), tmp_path / "n", 20), THRESHOLD)
+def test_a_copy_tells_the_similarity_of_its_strongest_edge(tmp_path: Path, chained: Rows) -> None:
+    found = copies(among(stored(tmp_path, chained), tmp_path / "n", 20), THRESHOLD)
     close = chained.astype(np.float64) @ chained.astype(np.float64).T
     np.fill_diagonal(close, -np.inf)
     strongest = np.where(close.max(axis=1) > THRESHOLD, close.max(axis=1), -np.inf)
@@ -62,23 +60,23 @@ def test_a_copy_tells_the_similarity_of_its_strongest_edge(stored: Store, tmp_pa
     assert np.isneginf(found.similarity[np.bincount(found.component)[found.component] == 1]).all()
 
 
-def test_the_preferred_row_of_each_component_stays(stored: Store, tmp_path: Path, chained: Rows) -> None:
+def test_the_preferred_row_of_each_component_stays(tmp_path: Path, chained: Rows) -> None:
     preferred = np.random.default_rng(0).permutation(len(chained))
-    found = copies(among(stored(chained), tmp_path / "n", 20), THRESHOLD, preferred)
+    found = copies(among(stored(tmp_path, chained), tmp_path / "n", 20), THRESHOLD, preferred)
     rank = {int(row): place for place, row in enumerate(preferred)}
     assert found.original.tolist() == [min(one, key=rank.__getitem__) for one in forest(chained, THRESHOLD)]
 
 
-def test_a_heap_of_equal_rows_larger_than_k_is_one_component(stored: Store, tmp_path: Path) -> None:
+def test_a_heap_of_equal_rows_larger_than_k_is_one_component(tmp_path: Path) -> None:
     rows = np.concatenate([np.repeat(clustered(1), 200, axis=0), on_sphere(np.eye(16)[:5])])
-    found = copies(among(stored(rows), tmp_path / "n", 4), 0.999)
+    found = copies(among(stored(tmp_path, rows), tmp_path / "n", 4), 0.999)
     assert found.kept.tolist() == [0, 200, 201, 202, 203, 204]
 
 
-def test_a_component_that_holds_a_reference_goes_whole(stored: Store, tmp_path: Path, chained: Rows) -> None:
+def test_a_component_that_holds_a_reference_goes_whole(tmp_path: Path, chained: Rows) -> None:
     pool, references = chained[30:], chained[:30]
-    vectors = stored(pool)
-    nearest_reference = nearest(Local(), tmp_path / "r", stored(references), vectors, 1)
+    vectors = stored(tmp_path, pool)
+    nearest_reference = nearest(Local(), tmp_path / "r", stored(tmp_path, references), vectors, 1)
     found = copies_of(among(vectors, tmp_path / "n", 20), nearest_reference, THRESHOLD)
     sets = forest(chained, THRESHOLD)
     wanted = [row for row in range(len(pool)) if min(sets[row + 30]) < 30]
@@ -92,11 +90,15 @@ def test_a_component_that_holds_a_reference_goes_whole(stored: Store, tmp_path: 
     assert np.allclose(found.similarity, true, atol=1e-6) and (found.similarity > THRESHOLD).all()
 
 
-def test_nothing_is_a_copy_where_nothing_is_near(stored: Store, tmp_path: Path) -> None:
-    vectors = stored(on_sphere(np.eye(16)))
+def test_nothing_is_a_copy_where_nothing_is_near(tmp_path: Path) -> None:
+    vectors = stored(tmp_path, on_sphere(np.eye(16)))
     alone = among(vectors, tmp_path / "n", 3)
     assert len(copies(alone, 0.5).dropped) == 0
     assert (
-        len(copies_of(alone, nearest(Local(), tmp_path / "r", stored(-on_sphere(np.eye(16))), vectors, 1), 0.5).rows)
+        len(
+            copies_of(
+                alone, nearest(Local(), tmp_path / "r", stored(tmp_path, -on_sphere(np.eye(16))), vectors, 1), 0.5
+            ).rows
+        )
         == 0
     )

@@ -15,7 +15,7 @@ from graphssl.curate.engine import Local, missing
 from graphssl.data.errors import DataError
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.folder import write_atomically
-from tests.curate.conftest import Square, contents, squares
+from tests.curate.units import Square, contents, squares
 
 
 def square(unit: Square) -> None:
@@ -62,7 +62,7 @@ def test_a_worker_that_dies_is_one_sentence(tmp_path: Path) -> None:
 def test_workers_end_with_their_parent(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "from pathlib import Path\nfrom graphssl.curate.engine import Local\n"
-        "from tests.curate.conftest import squares\nfrom tests.curate.test_engine import linger\n"
+        "from tests.curate.units import squares\nfrom tests.curate.test_engine import linger\n"
         f"Local(2).run(linger, squares(Path({str(tmp_path)!r}), [0, 1]), 'waiting')"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)

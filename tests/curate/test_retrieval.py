@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,15 @@ import pytest
 from graphssl.curate.engine import Local
 from graphssl.curate.retrieval import retrieve_samples
 from graphssl.curate.search import nearest
-from graphssl.curate.vectors import Vectors
-from tests.curate.conftest import clustered
-
-Store = Callable[..., Vectors]
+from tests.curate.rows import clustered, stored
 
 
 @pytest.mark.parametrize("limit", [None, 25])
-def test_each_query_takes_its_nearest_and_no_row_twice(stored: Store, tmp_path: Path, limit: int | None) -> None:
+def test_each_query_takes_its_nearest_and_no_row_twice(tmp_path: Path, limit: int | None) -> None:
     pool, queries = clustered(150), clustered(40, seed=1)
-    found = retrieve_samples(nearest(Local(), tmp_path / "n", stored(pool), stored(queries), 4), limit)
+    found = retrieve_samples(
+        nearest(Local(), tmp_path / "n", stored(tmp_path, pool), stored(tmp_path, queries), 4), limit
+    )
     close = (queries.astype(np.float64) @ pool.astype(np.float64).T).astype(np.float32)
     best: dict[int, tuple[float, int]] = {}
     hits = 0
@@ -35,7 +33,7 @@ def test_each_query_takes_its_nearest_and_no_row_twice(stored: Store, tmp_path: 
     assert np.allclose(found.similarity, [-best[row][0] for row in rows], atol=1e-6)
 
 
-def test_no_query_retrieves_nothing(stored: Store, tmp_path: Path) -> None:
-    pool = stored(clustered(10))
+def test_no_query_retrieves_nothing(tmp_path: Path) -> None:
+    pool = stored(tmp_path, clustered(10))
     none = pool.subset(np.arange(0), tmp_path / "none.npy")
     assert len(retrieve_samples(nearest(Local(), tmp_path / "n", pool, none, 4)).rows) == 0

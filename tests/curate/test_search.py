@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -12,11 +11,10 @@ import pytest
 from graphssl.curate import index, search
 from graphssl.curate.engine import Local
 from graphssl.curate.search import Neighbours, nearest
-from graphssl.curate.vectors import Rows, Vectors
+from graphssl.curate.vectors import Rows
 from graphssl.runtime.errors import RunError
-from tests.curate.conftest import clustered, contents
-
-Store = Callable[..., Vectors]
+from tests.curate.rows import clustered, stored
+from tests.curate.units import contents
 
 
 @pytest.fixture(autouse=True)
@@ -53,10 +51,10 @@ def shares(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_a_flat_search_is_brute_force(stored: Store, tmp_path: Path, own: bool) -> None:
+def test_a_flat_search_is_brute_force(tmp_path: Path, own: bool) -> None:
     base, others = clustered(500), clustered(130, seed=1)
-    vectors = stored(base)
-    queries = vectors if own else stored(others)
+    vectors = stored(tmp_path, base)
+    queries = vectors if own else stored(tmp_path, others)
     ids, similarity = whole(nearest(Local(), tmp_path / "n", vectors, queries, 7, index="flat"))
     wanted, close = brute_force(base, base if own else others, 7, own)
     assert ids.dtype == np.int64 and similarity.dtype == np.float32
@@ -64,25 +62,25 @@ def test_a_flat_search_is_brute_force(stored: Store, tmp_path: Path, own: bool) 
     assert np.allclose(similarity, close, atol=1e-7)
 
 
-def test_equal_ones_come_by_number(stored: Store, tmp_path: Path) -> None:
+def test_equal_ones_come_by_number(tmp_path: Path) -> None:
     rows = clustered(10)[[3, 1, 3, 3, 5, 3, 3, 0]]
-    ids, similarity = whole(nearest(Local(), tmp_path / "n", vectors := stored(rows), vectors, 3))
+    ids, similarity = whole(nearest(Local(), tmp_path / "n", vectors := stored(tmp_path, rows), vectors, 3))
     assert ids[0].tolist() == [2, 3, 5] and ids[5].tolist() == [0, 2, 3]
     assert np.allclose(similarity[0], 1, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["flat", "ivf_flat"])
-def test_places_without_neighbours_are_marked(stored: Store, tmp_path: Path, kind: search.Kind) -> None:
-    vectors = stored(clustered(10)).subset(np.array([5, 9]), tmp_path / "two.npy")
+def test_places_without_neighbours_are_marked(tmp_path: Path, kind: search.Kind) -> None:
+    vectors = stored(tmp_path, clustered(10)).subset(np.array([5, 9]), tmp_path / "two.npy")
     ids, similarity = whole(nearest(Local(), tmp_path / "n", vectors, vectors, 3, index=kind, lists=2, probes=9))
     assert ids.tolist() == [[1, -1, -1], [0, -1, -1]]
     assert np.isneginf(similarity[:, 1:]).all() and similarity[0, 0] == similarity[1, 0] > -1
 
 
 @pytest.mark.parametrize("kind, least", [("ivf_flat", 0.99), ("ivf_pq", 0.98)])
-def test_an_inverted_file_finds_nearly_all(stored: Store, tmp_path: Path, kind: search.Kind, least: float) -> None:
+def test_an_inverted_file_finds_nearly_all(tmp_path: Path, kind: search.Kind, least: float) -> None:
     rows = clustered(1000, width=32)
-    vectors = stored(rows)
+    vectors = stored(tmp_path, rows)
     how = {"index": kind, "lists": 16, "probes": 6, "code_bytes": 16}
     ids, similarity = whole(nearest(Local(), tmp_path / "n", vectors, vectors, 8, **how))
     wanted, _ = brute_force(rows, rows, 8, own=True)
@@ -93,8 +91,8 @@ def test_an_inverted_file_finds_nearly_all(stored: Store, tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", ["flat", "ivf_pq"])
-def test_files_do_not_depend_on_workers_or_threads(stored: Store, tmp_path: Path, kind: search.Kind) -> None:
-    vectors = stored(clustered(400))
+def test_files_do_not_depend_on_workers_or_threads(tmp_path: Path, kind: search.Kind) -> None:
+    vectors = stored(tmp_path, clustered(400))
     nearest(Local(), tmp_path / "one", vectors, vectors, 5, index=kind, lists=8)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(4)
@@ -106,19 +104,17 @@ def test_files_do_not_depend_on_workers_or_threads(stored: Store, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 4])
-def test_files_do_not_depend_on_processes(
-    stored: Store, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_do_not_depend_on_processes(tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # other processes know the sizes of the module
-    vectors = stored(clustered(10000))
+    vectors = stored(tmp_path, clustered(10000))
     for kind in ("flat", "ivf_pq"):
         nearest(Local(), tmp_path / kind / "one", vectors, vectors, 5, index=kind, lists=64)
         nearest(Local(workers), tmp_path / kind / "more", vectors, vectors, 5, index=kind, lists=64)
         assert contents(tmp_path / kind / "one") == contents(tmp_path / kind / "more")
 
 
-def test_a_search_that_was_killed_goes_on(stored: Store, tmp_path: Path) -> None:
-    folder, vectors = tmp_path / "n", stored(clustered(600))
+def test_a_search_that_was_killed_goes_on(tmp_path: Path) -> None:
+    folder, vectors = tmp_path / "n", stored(tmp_path, clustered(600))
 
     def search_again() -> None:
         nearest(Local(), folder, vectors, vectors, 5, index="ivf_pq", lists=8)
@@ -134,19 +130,19 @@ def test_a_search_that_was_killed_goes_on(stored: Store, tmp_path: Path) -> None
     assert (folder / "neighbours-00001.npz").stat().st_mtime_ns == kept
 
 
-def test_auto_is_flat_where_pairs_are_few(stored: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = stored(clustered(300))
+def test_auto_is_flat_where_pairs_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = stored(tmp_path, clustered(300))
     nearest(Local(), tmp_path / "flat", vectors, vectors, 5)
     monkeypatch.setattr(search, "FLAT_PAIRS", 300 * 299)
     nearest(Local(), tmp_path / "ivf", vectors, vectors, 5)
     assert not [*(tmp_path / "flat").glob("*.index")] and [*(tmp_path / "ivf").glob("*.index")]
 
 
-def test_what_cannot_be_searched_is_refused(stored: Store, tmp_path: Path) -> None:
-    vectors = stored(clustered(20))
+def test_what_cannot_be_searched_is_refused(tmp_path: Path) -> None:
+    vectors = stored(tmp_path, clustered(20))
     with pytest.raises(RunError, match="there are no images to search in"):
         nearest(Local(), tmp_path / "n", vectors.subset(np.arange(0), tmp_path / "none.npy"), vectors, 5)
     with pytest.raises(RunError, match="of 16 lists needs 256 images at least, got 20: use `index: flat`"):
         nearest(Local(), tmp_path / "n", vectors, vectors, 5, index="ivf_pq")
     with pytest.raises(RunError, match="features of 8 numbers cannot be compared with features of 16: use one encoder"):
-        nearest(Local(), tmp_path / "n", vectors, stored(clustered(20, width=8)), 5)
+        nearest(Local(), tmp_path / "n", vectors, stored(tmp_path, clustered(20, width=8)), 5)
