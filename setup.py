@@ -50,6 +50,8 @@ setup(
         "pillow>=10",
         "psutil",
         "pyarrow>=15",
+        "faiss-cpu>=1.8",
+        "scipy>=1.11",
         "resvg_py>=0.5",
         "scikit-learn>=1.4",
     ],
@@ -70,6 +72,7 @@ setup(
             "playwright>=1.45",
         ],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17", "onnxscript>=0.3"],
+        "ray": ["ray[data]>=2.9"],  # graphssl curate on several machines
         "umap": ["umap-learn>=0.5"],  # graphssl project --by umap
         "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },

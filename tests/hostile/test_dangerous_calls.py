@@ -34,6 +34,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("runtime/released/file.py", "torch.load"): "checkpoints of others are pickles: with `weights_only`, and one more class, argparse.Namespace",
     ("export/plain.py", "timm.create_model"): "the encoder again, by the arguments that `args` of a checked graph may have",
     ("evaluate/embedding.py", "np.load"): "shards of numbers, with `allow_pickle=False`",
+    ("curate/arrays.py", "np.load"): "numbers of a curation's stages, with `allow_pickle=False`",
     ("export/hub.py", "timm.create_model"): "loads the folder that was just written",
     ("cli/watch.py", "webbrowser"): "`watch --open` opens the address that this program printed",
 }  # fmt: skip
