@@ -115,6 +115,6 @@ def explanations() -> dict[str, Explanation]:
     from graphssl.checks.launch import BUILT_CHECKS, LAUNCH_CHECKS  # whose table uses a rule of this one
     from graphssl.curate.checks import CURATION_CHECKS
 
-    rules: tuple[Rule, ...] = (*CHECKS, *LAUNCH_CHECKS, *BUILT_CHECKS, *CURATION_CHECKS)
-    found = [*CODES, *(rule.EXPLAIN for rule in rules)]
+    rules, launched = (*CHECKS, *CURATION_CHECKS), (*LAUNCH_CHECKS, *BUILT_CHECKS)
+    found = [*CODES, *(rule.EXPLAIN for rule in rules), *(rule.EXPLAIN for rule in launched)]
     return {explanation.code: explanation for explanation in sorted(found, key=lambda e: e.code)}
