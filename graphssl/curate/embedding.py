@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ class Encoder:
     @property
     def loaded(self) -> FrozenRun:
         return _loaded(self)
+
+    def key(self, listing: Listing) -> dict[str, Any]:
+        """What the rows of these images depend on, but for rounding: another machine may go on with what one has begun."""
+        found = self.loaded.key(listing.source, listing.node.attrs["split"])
+        return {name: value for name, value in found.items() if name not in ("device", "precision", "versions")}
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 from graphssl.curate.search import Neighbours, nearest
 from graphssl.curate.sets import ImageSet, union
 from graphssl.curate.stage import Work
+from graphssl.curate.vectors import Vectors
 
 
 def together(sets: Sequence[tuple[str, ImageSet]]) -> ImageSet:
@@ -15,10 +16,15 @@ def together(sets: Sequence[tuple[str, ImageSet]]) -> ImageSet:
     return union(one for _, one in sets).plain()
 
 
+def rows_of(work: Work, attrs: Mapping[str, Any], *sets: ImageSet) -> tuple[list[Vectors], list[str]]:
+    """The rows of sets by the stage's encoder, and a name for which rows these are."""
+    made = {id(one): work.vectors(one, attrs["encoder"]) for one in sets}
+    rows = [made[id(one)] for one in sets]
+    return rows, [one.chosen.parent.name for one in rows if one.chosen]
+
+
 def neighbours(work: Work, attrs: Mapping[str, Any], base: ImageSet, queries: ImageSet, k: int) -> Neighbours:
     """The k nearest images of `base` to each of `queries`, by the stage's encoder and index."""
-    rows = work.vectors(base, attrs["encoder"])
-    asked = rows if base is queries else work.vectors(queries, attrs["encoder"])
-    assert rows.chosen and asked.chosen
-    folder = work.scratch("neighbours", rows.chosen.parent.name, asked.chosen.parent.name, k, attrs["index"])
+    (rows, asked), names = rows_of(work, attrs, base, queries)
+    folder = work.scratch("neighbours", *names, k, attrs["index"])
     return nearest(work.engine, folder, rows, asked, k, index=attrs["index"])

@@ -111,7 +111,7 @@ class _Runner:
         attrs = dict(node.attrs)
         if node.kind == "source":
             listing = self.images[node.name]
-            used = {name: self.encoder(name).loaded.key(listing.source, attrs["split"]) for name in self.encoders(node)}
+            used = {name: self.encoder(name).key(listing) for name in self.encoders(node)}
             return _plain({"data": attrs, "images": listing.digest, "encoders": used})
         given = {port: [[ref.node, digest(self.keys[ref.node])] for ref in refs] for port, refs in node.inputs.items()}
         return _plain({"op": node.op.name, **attrs, "inputs": given})

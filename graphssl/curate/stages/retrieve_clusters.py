@@ -28,4 +28,21 @@ class RetrieveClusters(Search):
 
     @classmethod
     def run(cls, work: Work, attrs: Mapping[str, Any], given: Given) -> Result:
-        raise NotImplementedError
+        from graphssl.curate.neighbours import rows_of, together
+        from graphssl.curate.retrieval import retrieve_clusters
+        from graphssl.curate.sets import ImageSet, nothing
+
+        pool, queries = together(given["pool"]), together(given["queries"])
+        (rows, asked), names = rows_of(work, attrs, pool, queries)
+        settings = {name: attrs[name] for name in ("clusters", "iterations", "seed")}
+        found = retrieve_clusters(
+            work.engine, work.scratch("clusters", *names, settings), rows, asked, **settings,
+            min_queries=attrs["min_queries"], images=attrs["images"], limit=attrs["images_at_most"],
+        )  # fmt: skip
+        kept = ImageSet.of(pool.ids[found.rows], found.similarity, found.cluster)
+        words = (
+            f"{len(kept):,} of {len(pool):,} from {len(found.chosen):,} of {attrs['clusters']:,} clusters, those that hold at least "
+            f"{attrs['min_queries']:,} of the {len(queries):,} queries"
+        )
+        facts = {"queries": len(queries), "clusters": len(found.chosen)}
+        return Result(kept, nothing(), words, facts)
