@@ -68,7 +68,8 @@ class Embed:
     def __call__(self, part: Part, advance: Callable[[int], None] | None = None) -> None:
         numbers = list(range(part.start, part.stop))
         features, images = self.encoder.loaded.extract(Numbered(self.listing.source), numbers, advance)
-        part.write(functional.normalize(features, dim=1) if len(features) else features, images)
+        rows = functional.normalize(features, dim=1) if len(features) else features
+        part.write(rows.half(), images)  # 2 bytes a number; whoever reads them gives the length back
 
 
 @dataclass(frozen=True)

@@ -123,3 +123,8 @@ def test_images_are_embedded_by_the_encoders_of_the_stages_that_take_them() -> N
 def test_a_stage_that_is_skipped_needs_no_encoder() -> None:
     graph = load(MINE, {"nodes.clean.skip": True}).checked_graph()
     assert list(encoders(graph, graph.nodes["test"])) == []
+
+
+def test_a_command_is_run_that_was_typed_and_none_that_a_file_names() -> None:
+    assert codes(MINE.replace("data: pool", 'data: "wds+skip:pipe:cat a.tar"')) == [("command-in-file", 5)]
+    assert load(MINE, ["nodes.pool.data=wds:pipe:cat a.tar"]).findings == []

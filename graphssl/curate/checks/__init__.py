@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from graphssl.checks import Rule
 from graphssl.curate.checks import (
     benchmark_in_manifest,
+    command_in_file,
     levels_not_decreasing,
     no_manifest,
     queries_in_pool,
@@ -21,6 +22,7 @@ CURATION_CHECKS: tuple[Rule, ...] = (
     benchmark_in_manifest,
     queries_in_pool,
     levels_not_decreasing,
+    command_in_file,
 )
 
 
