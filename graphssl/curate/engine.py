@@ -49,6 +49,21 @@ def missing(units: Sequence[U]) -> list[U]:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Rows start, ..., stop - 1, and the file of what is computed of them."""
+
+    file: Path
+    start: int
+    stop: int
+
+
+def blocks_of(folder: Path, name: str, rows: int, size: int) -> tuple[Block, ...]:
+    """All rows, `size` at a time: borders depend on their number alone."""
+    starts = enumerate(range(0, rows, size))
+    return tuple(Block(folder / f"{name}-{n:05d}.npz", start, min(start + size, rows)) for n, start in starts)
+
+
+@dataclass(frozen=True)
 class Local:
     """On this machine: in this process, or in `workers` others."""
 

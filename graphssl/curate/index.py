@@ -53,7 +53,7 @@ class Flat:
         best = Best(len(queries), count)
         with one_thread():
             for start, rows in self.base.blocks(ROWS):
-                similarity, ids = _knn(queries, rows, min(count, len(rows)))
+                similarity, ids = knn(queries, rows, min(count, len(rows)))
                 best.add(ids + start, similarity)
         return best.ids
 
@@ -130,7 +130,7 @@ class Recipe:
         """k-means of a seeded sample, spherical as for any inner product, and the product quantiser of what is left."""
         how = f"IVF{self.lists},{f'PQ{self.code_bytes}' if self.code_bytes else 'Flat'}"
         index: Any = faiss.index_factory(self.base.width, how, faiss.METRIC_INNER_PRODUCT)
-        index.cp.seed = self.seed
+        index.cp.seed = key_of("index", self.seed)[0] >> 1  # Faiss takes 31 bits
         index.cp.min_points_per_centroid = 1  # a small base has short lists, and no warning
         if self.code_bytes:
             index.do_polysemous_training = False  # half a minute, for a search by Hamming distance that is not used
@@ -183,7 +183,8 @@ def one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(threads)
 
 
-def _knn(queries: Rows, rows: Rows, count: int) -> tuple[NDArray[np.float32], Ids]:
+def knn(queries: Rows, rows: Rows, count: int) -> tuple[NDArray[np.float32], Ids]:
+    """The `count` most similar rows to each query by comparing all: similarity and number (m count)."""
     if faiss.get_num_gpus():
         resources = faiss.StandardGpuResources()
         return faiss.knn_gpu(resources, queries, rows, count, metric=faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]

@@ -6,11 +6,15 @@ Oquab et al. 2023, "DINOv2", arXiv:2304.07193, appendix A ("Retrieval").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from graphssl.curate.draw import first_of_each, random_rank
+from graphssl.curate.engine import Engine
+from graphssl.curate.kmeans import CENTRES, assigned, kmeans
 from graphssl.curate.search import Neighbours, Similarities
-from graphssl.curate.vectors import Ids
+from graphssl.curate.vectors import Ids, Vectors
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,54 @@ def retrieve_samples(neighbours: Neighbours, limit: int | None = None) -> Retrie
     best = order[first]
     keep = np.sort(np.lexsort((rows, -similarity[best]))[:limit])
     return Retrieved(rows[keep], query[best][keep], similarity[best][keep], len(ids) - len(rows))
+
+
+@dataclass(frozen=True)
+class FromClusters:
+    """Rows of the clusters that queries lie in, each once.
+
+    rows: (r) ascending. cluster: (r) where each was taken from. similarity: (r) float32, to its cluster's centre. queries: (k) how many
+    queries lie in each cluster. chosen: clusters that gave rows, ascending.
+    """
+
+    rows: Ids
+    cluster: Ids
+    similarity: Similarities
+    queries: Ids
+    chosen: Ids
+
+
+def retrieve_clusters(
+    engine: Engine,
+    folder: Path,
+    pool: Vectors,
+    queries: Vectors,
+    clusters: int,
+    *,
+    min_queries: int = 4,
+    images: int = 10_000,
+    limit: int | None = 1_000_000,
+    iterations: int = 20,
+    seed: int = 0,
+) -> FromClusters:
+    """Rows of the k-means clusters of the pool that hold enough queries. The defaults are the paper's.
+
+    Args:
+        folder: for the files of the clusters. clusters: of the pool (the paper: 100 000).
+        min_queries: that a cluster must hold. images: that it gives, drawn by the seed; all where it has no more.
+        limit: rows in all: a seeded draw of those, so that each cluster gives about the same share of its own.
+
+    Differs: the paper does not say which images of a cluster it takes.
+
+    Raises:
+        RunError: there are fewer rows than clusters.
+    """
+    of_pool = kmeans(engine, folder / "pool", pool, clusters, iterations=iterations, seed=seed)
+    of_queries = assigned(engine, folder / "queries", queries, folder / "pool" / CENTRES)
+    gives = np.where(of_queries.sizes >= min_queries, images, 0)
+    rank = random_rank(len(pool), "images", seed)
+    rows = first_of_each(of_pool.cluster, rank, gives)
+    rows = np.sort(rows[np.argsort(rank[rows])[:limit]])
+    return FromClusters(
+        rows, of_pool.cluster[rows], of_pool.similarity[rows], of_queries.sizes, np.unique(of_pool.cluster[rows])
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphssl.curate.arrays import read_arrays, write_arrays
-from graphssl.curate.engine import Engine
+from graphssl.curate.engine import Block, Engine, blocks_of, missing
 from graphssl.curate.index import Flat, Index, Recipe, inverted, ordered
 from graphssl.curate.vectors import Ids, Rows, Vectors
 from graphssl.runtime.errors import RunError
@@ -31,15 +31,6 @@ SPARE = 16
 
 GATHERED = 2**23
 """Numbers of candidates that are in memory at a time when similarities are computed."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Queries start, ..., stop - 1, and the file of their neighbours."""
-
-    file: Path
-    start: int
-    stop: int
 
 
 @dataclass(frozen=True)
@@ -101,12 +92,9 @@ def nearest(
         RunError: the base is empty, or the widths differ.
     """
     _require_comparable(base, queries)
-    blocks = tuple(
-        Block(folder / f"neighbours-{number:05d}.npz", start, min(start + QUERIES, len(queries)))
-        for number, start in enumerate(range(0, len(queries), QUERIES))
-    )
+    blocks = blocks_of(folder, "neighbours", len(queries), QUERIES)
     found = Neighbours(blocks, k)
-    if all(block.file.exists() for block in blocks):
+    if not missing(blocks):
         return found
     spare = k + SPARE
     where: Index = Flat(base)
