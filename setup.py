@@ -72,7 +72,7 @@ setup(
             "playwright>=1.45",
         ],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17", "onnxscript>=0.3"],
-        "ray": ["ray[data]>=2.9"],  # graphssl curate on several machines
+        "ray": ["ray[data]>=2.51,<2.64"],  # graphssl curate on several machines
         "umap": ["umap-learn>=0.5"],  # graphssl project --by umap
         "bench": ["lightly>=1.5"],  # what benchmarks/ compare with
     },

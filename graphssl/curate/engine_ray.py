@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,10 +40,16 @@ class Ray:
             if not todo:
                 return
             ray = _started()
-            numbers = ray.data.from_items([{"unit": n} for n in range(len(todo))], override_num_blocks=min(len(todo), AT_ONCE))
-            tasks = {"num_cpus": 1, "concurrency": self.workers, "max_retries": RETRIES}
+            numbers = ray.data.from_items(
+                [{"unit": n} for n in range(len(todo))], override_num_blocks=min(len(todo), AT_ONCE)
+            )
+            at_once = ray.data.TaskPoolStrategy(self.workers and min(self.workers, len(todo)))
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # Ray 2.64 ends `max_retries`
+                done = numbers.map_batches(
+                    partial(_done, work, todo), batch_size=1, num_cpus=1, compute=at_once, max_retries=RETRIES
+                )
             try:
-                for row in numbers.map_batches(partial(_done, work, todo), batch_size=1, **tasks).iter_rows():
+                for row in done.iter_rows():
                     if row["error"] is not None:
                         raise row["error"]
                     advance(1)
@@ -73,4 +80,5 @@ def _started() -> Any:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what went wrong is told once, by us
     return ray
