@@ -50,7 +50,7 @@ setup(
         "pillow>=10",
         "psutil",
         "pyarrow>=15",
-        "faiss-cpu>=1.8",
+        "faiss-cpu>=1.15",
         "scipy>=1.11",
         "resvg_py>=0.5",
         "scikit-learn>=1.4",

@@ -2,8 +2,8 @@
 
 Vo et al. 2024, "Automatic Data Curation for Self-Supervised Learning: A Clustering-Based Approach", arXiv:2405.15613, section 3.
 Authors' code: facebookresearch/ssl-data-curation.
-Differs: spherical k-means from random rows, trained on at most 256 rows for each centre (they: Euclidean, from k-means++, on all), at every
-level; and no centre of the first level is split once more, as they do to reach ten million.
+Differs: at every level spherical k-means, from an approximate k-means++, trained on at most 256 rows for each centre (they: Euclidean, from
+k-means++, on all rows); and no level is made of an earlier one by splitting each cluster, as they do to reach ten million.
 """
 
 from __future__ import annotations

@@ -54,8 +54,9 @@ def kmeans(
 def train(engine: Engine, file: Path, rows: Vectors, clusters: int, *, iterations: int, seed: int) -> None:
     """Write centres (k d) to an .npy.
 
-    One unit of work and one thread, on at most 256 rows for each centre, drawn by the seed. Memory: 4 d (256 k + k) bytes. Raises RunError
-    where there are fewer rows than clusters.
+    One unit of work and one thread, on at most 256 rows for each centre, drawn by the seed. The first centres are those of k-means++ by Markov
+    chains (Bachem et al. 2016, "Fast and Provably Good Seedings for k-Means"): among rows drawn evenly, none may be of a rare kind. Memory:
+    4 d (256 k + k) bytes. Raises RunError where there are fewer rows than clusters.
     """
     if len(rows) < clusters:
         raise RunError(f"{len(rows)} images cannot make {clusters} clusters: ask for fewer clusters")
@@ -98,6 +99,7 @@ class Training:
             niter=self.iterations,
             seed=key_of("kmeans", self.seed)[0] >> 1,  # Faiss takes 31 bits
             spherical=True,
+            init_method=faiss.ClusteringInitMethod_AFK_MC2,
             gpu=faiss.get_num_gpus() > 0,
             min_points_per_centroid=1,
             max_points_per_centroid=FOR_EACH,
