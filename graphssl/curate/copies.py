@@ -5,7 +5,7 @@ Oquab et al. 2023, "DINOv2", arXiv:2304.07193, appendix A ("Deduplication"). Nei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,15 +121,16 @@ class Components:
         self.strongest = np.full(rows, -np.inf, np.float32)
         """(n) the similarity of each row's strongest edge."""
         self._labels = np.arange(rows)
-        self._waiting: list[tuple[Ids, Ids]] = []
+        self._ends = [np.empty((2, 0), np.int64)]
+        """(2 e) edges that are not in the labels yet."""
 
     def join(self, edges: Edges) -> None:
         """Add edges."""
-        left, right, similarity = edges
-        np.maximum.at(self.strongest, left, similarity)
-        np.maximum.at(self.strongest, right, similarity)
-        self._waiting.append((left, right))
-        if sum(len(ends) for ends, _ in self._waiting) >= len(self._labels):
+        *ends, similarity = edges
+        for rows in ends:
+            np.maximum.at(self.strongest, rows, similarity)
+        self._ends.append(np.stack(ends))
+        if sum(waiting.shape[1] for waiting in self._ends) >= len(self._labels):
             self._merge()
 
     def labels(self) -> Ids:
@@ -138,15 +139,9 @@ class Components:
         return self._labels
 
     def _merge(self) -> None:
-        left, right = (
-            self._labels[np.concatenate(ends or [np.empty(0, np.int64)])] for ends in _columns(self._waiting)
-        )
+        """Join the components that edges connect."""
+        left, right = self._labels[np.concatenate(self._ends, axis=1)]
         count = self._labels.max(initial=-1) + 1
         graph = csr_matrix((np.ones(len(left), np.bool_), (left, right)), shape=(count, count))
         self._labels = connected_components(graph, directed=False)[1].astype(np.int64)[self._labels]
-        self._waiting = []
-
-
-def _columns(pairs: Iterable[tuple[Ids, Ids]]) -> tuple[list[Ids], list[Ids]]:
-    found = list(pairs)
-    return [left for left, _ in found], [right for _, right in found]
+        self._ends = self._ends[:1]
