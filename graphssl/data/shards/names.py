@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import glob
+import itertools
+import math
 import os
 import re
 from pathlib import Path
@@ -59,18 +61,13 @@ def _all(pattern: str, where: str) -> list[str]:
 
 def expanded(pattern: str) -> list[str]:
     """The pattern once for each value of its braces. Raises DataError where there are too many."""
-    done, names = False, [pattern]
-    while not done:
-        parts = [(name, _BRACES.search(name)) for name in names]
-        done = not any(braces for _, braces in parts)
-        names = [
-            name[: braces.start()] + value + name[braces.end() :] if braces else name
-            for name, braces in parts
-            for value in (_values(braces) if braces else ("",))
-        ]
-        if len(names) > _MOST:
-            raise DataError(f"`{pattern}` names more than {_MOST:,} shards")
-    return names
+    braces = [*_BRACES.finditer(pattern)]
+    ends = [0, *(each.end() for each in braces)]
+    between = [pattern[end : each.start()] for end, each in zip(ends, braces)]
+    values = [_values(each) for each in braces]
+    if math.prod(map(len, values)) > _MOST:
+        raise DataError(f"`{pattern}` names more than {_MOST:,} shards")
+    return ["".join(map("".join, zip(between, chosen))) + pattern[ends[-1] :] for chosen in itertools.product(*values)]
 
 
 def _values(braces: re.Match[str]) -> list[str]:
