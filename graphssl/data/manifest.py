@@ -26,7 +26,7 @@ from graphssl.data.folder import file_bytes
 from graphssl.data.layout import closest_path
 from graphssl.data.place import Place
 from graphssl.data.shards.fetch import Shard, is_plain, on_disk, prefetch
-from graphssl.data.shards.names import is_remote
+from graphssl.data.shards.names import PIPE, is_remote
 from graphssl.data.shards.source import read_member
 from graphssl.plainfile import open_plain, state_of
 
@@ -37,7 +37,7 @@ _ZIP = b"PK"
 class ManifestSource:
     """The images of a manifest, those of a shard beside each other, so that a manifest of many remote shards needs few at a time.
 
-    Files and shards are looked for when they are used: what is missing then is a `BadImage`, a missing shard an error that names it.
+    Files and shards are looked for when they are used: what is missing then is a `BadImage`, a missing shard an error that names it. A manifest runs no commands (`pipe:`).
 
     Raises:
         DataError: no Parquet file, without the columns, or empty. `NoSplit`: "test" is asked for.
@@ -122,6 +122,8 @@ def _read(path: Path, name: str) -> pa.Table:
     for word in ("path", "shard", "key"):
         if word not in there:
             table = table.append_column(word, pa.nulls(len(table), pa.string()))
+    if any(shard.startswith(PIPE) for shard in pc.unique(table["shard"].cast(pa.string())).drop_null().to_pylist()):
+        raise DataError(f"`{name}` names a command (`{PIPE}`) as a shard; a file runs no commands: name files or URLs")
     lost = pc.and_(_blank(table["path"]), pc.or_(_blank(table["shard"]), _blank(table["key"])))
     if pc.any(lost).as_py():
         raise DataError(f"row {pc.index(lost, True).as_py()} of `{name}` has neither a `path` nor a `shard` and `key`")

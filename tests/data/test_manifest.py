@@ -134,6 +134,7 @@ def test_a_manifest_that_is_none_is_told(manifest: Callable[..., str], tmp_path:
         ({"path": pa.array([], pa.string())}, "is empty"),
         ({"path": ["a", None]}, "row 1 of .* has neither a `path` nor"),
         ({"path": [None], "shard": ["a"], "key": [""]}, "row 0 of"),
+        ({"shard": ["pipe:touch x"], "key": ["a"]}, "names a command .*; a file runs no commands"),
     ):
         with pytest.raises(DataError, match=why):
             open_data(manifest(**columns))

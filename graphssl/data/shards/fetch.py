@@ -119,6 +119,8 @@ def _alone(target: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
+        if fcntl is not None:  # closing alone does not, where a process was forked meanwhile
+            fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 
 

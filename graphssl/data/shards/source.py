@@ -15,7 +15,7 @@ from graphssl.data.decode import decode
 from graphssl.data.errors import BadImage, BadShard, DataError
 from graphssl.data.place import Place
 from graphssl.data.shards.fetch import Shard, on_disk, prefetch
-from graphssl.data.shards.table import Table, key_of_sample, rows_of, table_of
+from graphssl.data.shards.table import Table, key_of_sample, table_of
 from graphssl.data.tar import read_at
 from graphssl.progress import progress
 
@@ -42,7 +42,7 @@ class ShardedSource:
         skip: a shard that turns out lost is told and left out: each of its images is replaced by another, as bad images are.
 
     Raises:
-        DataError: of `load`, `read`, `place`, `label`, `describe`: a shard is lost (`BadShard`), or, with `skip`, too many are.
+        DataError: of `load`, `read`, `place`, `label` and `describe`: a shard is lost (`BadShard`), or, with `skip`, too many are.
     """
 
     def __init__(self, name: str, shards: Sequence[Counted], classes: tuple[str, ...], *, skip: bool = False) -> None:
@@ -56,9 +56,13 @@ class ShardedSource:
         return int(self._starts[-1])
 
     def label(self, index: int) -> int:
+        """The class number, or -1 where there is none, of an image of a shard that is left out, too."""
         if not self.classes:
             return -1
-        _, table, row = self._sample(index)
+        try:
+            _, table, row = self._sample(index)
+        except BadImage:
+            return -1
         label = int(table.labels[row])
         return label if label < len(self.classes) else -1
 
@@ -143,10 +147,10 @@ def read_row(shard: Shard, table: Table, row: int) -> bytes:
 
 def read_member(shard: Shard, key: str) -> bytes:
     """The bytes of an image by its sample's key or its member's name. Raises `BadImage`, `BadShard`."""
-    row = rows_of(shard).get(key)
-    if row is None:
+    table = table_of(shard)
+    if key not in table.by_name:
         raise BadImage(f"{shard.url}/{key}", "is not in the shard")
-    return read_row(shard, table_of(shard), row)
+    return read_row(shard, table, table.by_name[key])
 
 
 def counted(shards: Sequence[Shard], count: Callable[[Shard], int], *, skip: bool, where: str) -> list[Counted]:

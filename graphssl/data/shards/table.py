@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -53,10 +55,45 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """The row of an image by the name of its member, and by the key of its sample."""
+        keys = {key_of_sample(self.names[row]): row for row in reversed(self.rows.tolist())}
+        return keys | {name: row for row, name in enumerate(self.names)}
 
-@lru_cache(maxsize=256)
+
+class Recent:
+    """The tables used last, of so many images together."""
+
+    def __init__(self, images: int) -> None:
+        self._images, self._tables, self._lock = images, OrderedDict[Shard, Table](), Lock()
+
+    def get(self, shard: Shard) -> Table:
+        with self._lock:
+            if shard in self._tables:
+                self._tables.move_to_end(shard)
+                return self._tables[shard]
+        table = _made(shard)
+        with self._lock:
+            self._tables[shard] = table
+            excess = sum(len(each.names) for each in self._tables.values()) - self._images
+            while excess > 0 and len(self._tables) > 1:
+                excess -= len(self._tables.popitem(last=False)[1].names)
+        return table
+
+    def clear(self) -> None:
+        self._tables.clear()
+
+
+recent = Recent(images=1 << 20)
+
+
 def table_of(shard: Shard) -> Table:
     """What a shard holds; it is fetched where that is not known yet. Raises `BadShard`."""
+    return recent.get(shard)
+
+
+def _made(shard: Shard) -> Table:
     file = folder() / f"{shard.key}.table"
     with suppress(OSError, pa.ArrowException, KeyError, ValueError):
         return _read(file)
@@ -67,14 +104,6 @@ def table_of(shard: Shard) -> Table:
     ):  # a full disk, a name that is no text: made anew the next time
         _write(part, table)
     return table
-
-
-@lru_cache(maxsize=256)
-def rows_of(shard: Shard) -> dict[str, int]:
-    """The row of an image by the name of its member, and by the key of its sample."""
-    table = table_of(shard)
-    keys = {key_of_sample(table.names[row]): int(row) for row in reversed(table.rows)}
-    return keys | {name: row for row, name in enumerate(table.names)}
 
 
 def key_of_sample(name: str) -> str:

@@ -20,8 +20,8 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, no waiting between attempts, and nothing that earlier tests have read."""
     monkeypatch.setenv("GRAPHSSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fetch, "DELAYS", (0.0, 0.0))
-    for kept in (table.table_of, table.rows_of, fetch.is_plain):
-        kept.cache_clear()
+    table.recent.clear()
+    fetch.is_plain.cache_clear()
     return tmp_path / "cache"
 
 

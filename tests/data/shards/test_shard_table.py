@@ -10,7 +10,7 @@ import pytest
 
 from graphssl.data.errors import BadShard
 from graphssl.data.shards.fetch import Shard
-from graphssl.data.shards.table import rows_of, scan, table_of
+from graphssl.data.shards.table import Recent, recent, scan, table_of
 
 WriteTar = Callable[..., Path]
 
@@ -35,7 +35,7 @@ def test_a_sample_is_neighbours_up_to_the_first_dot(write_tar: WriteTar) -> None
     assert table.passed_over == 1 and len(table) == 6 and len(table.names) == 7
     data = path.read_bytes()
     assert data[table.offsets[0] : table.offsets[0] + table.sizes[0]] == b"one"
-    assert rows_of(Shard(str(path)))["x/1"] == 0 and rows_of(Shard(str(path)))["x/1.seg.png"] == 1
+    assert table.by_name["x/1"] == 0 and table.by_name["x/1.seg.png"] == 1
 
 
 def test_it_finds_what_the_library_finds(shards: Path) -> None:
@@ -58,17 +58,17 @@ def test_a_table_is_read_once_and_anew_when_the_shard_changes(
 ) -> None:
     shard = Shard(str(shards / "shard-000000.tar"))
     first = table_of(shard)
-    table_of.cache_clear()
+    recent.clear()
     with monkeypatch.context() as patch:
         patch.setattr("graphssl.data.shards.table.scan", None)
         again = table_of(shard)
     assert again.names == first.names and (again.offsets == first.offsets).all() and (again.rows == first.rows).all()
     (shards / "shard-000001.tar").replace(shards / "shard-000000.tar")
-    table_of.cache_clear()
+    recent.clear()
     assert table_of(shard).names != first.names
     for file in (cache_folder / "shards").glob("*.table"):
         file.write_bytes(b"damaged")
-    table_of.cache_clear()
+    recent.clear()
     assert len(table_of(shard)) == 4
 
 
@@ -90,3 +90,14 @@ def test_a_damaged_header_does_not_end_the_shard_early(shards: Path, tmp_path: P
     (tmp_path / "cut.tar").write_bytes(data.getvalue())
     with pytest.raises(BadShard, match="a header in it is damaged"):
         scan(tmp_path / "cut.tar", "cut")
+
+
+def test_tables_of_so_many_images_stay_in_memory(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        "graphssl.data.shards.table._made", lambda shard: read.append(shard.url[-5:-4]) or scan(Path(shard.url), "x")
+    )
+    kept = Recent(images=10)
+    for number in (0, 1, 0, 2, 0, 1):
+        kept.get(Shard(str(shards / f"shard-00000{number}.tar")))
+    assert read == ["0", "1", "2", "1"]
