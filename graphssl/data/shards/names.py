@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from graphssl.data.archive import COMPRESSED_TARS
@@ -43,10 +44,10 @@ def shards_of(pattern: str, split: str, where: str) -> list[str]:
             )
         return _all(pattern, where)
     for word in FOLDERS_OF_SPLIT[split]:
-        try:
-            return _all(pattern.replace("{split}", word), where)
-        except DataError:
-            continue
+        with suppress(DataError):
+            found = _all(pattern.replace("{split}", word), where)
+            if _is_there(found[0]):
+                return found
     words = " or ".join(f"`{pattern.replace('{split}', word)}`" for word in FOLDERS_OF_SPLIT[split])
     raise NoSplit(f"`{where}` has no {split} images: there is no {words}")
 
@@ -57,6 +58,21 @@ def _all(pattern: str, where: str) -> list[str]:
         hint = closest_path(Path(found[0])) if found else ""
         raise DataError(f"`{where}` names no shards: none is there{hint}")
     return list(dict.fromkeys(found))
+
+
+def _is_there(name: str) -> bool:
+    """Whether a shard is there, as far as that can be told: a command has to be started for it."""
+    if name.startswith(PIPE):
+        return True
+    if "://" not in name:
+        return os.path.exists(name)
+    from fsspec.core import url_to_fs
+
+    try:
+        system, path = url_to_fs(name)
+        return bool(system.exists(path))
+    except Exception as error:  # fsspec's file systems raise many kinds
+        raise DataError(f"`{name}` cannot be looked for: {error}") from None
 
 
 def expanded(pattern: str) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from graphssl.data.errors import DataError, NoSplit
@@ -45,6 +46,16 @@ def test_the_split_stands_in_the_pattern_or_there_is_none(shards: Path) -> None:
         shards_of(f"{shards}/{{split}}.tar", "train", "x")
     with pytest.raises(NoSplit, match=r"has no test images; write `{split}`"):
         shards_of(str(shards), "test", "x")
+
+
+def test_a_split_behind_a_url_is_looked_for(remote: str) -> None:
+    pattern = remote.replace("remote", "{split}") + "/shard-00000{0..1}.tar"
+    with pytest.raises(NoSplit, match="has no test images|no test images: there is no"):
+        shards_of(pattern, "test", "x")
+    system = fsspec.filesystem("memory")
+    system.cp("/remote/shard-000000.tar", "/val/shard-000000.tar")
+    assert shards_of(pattern, "test", "x") == [f"memory:///val/shard-00000{number}.tar" for number in (0, 1)]
+    system.rm("/val", recursive=True)
 
 
 def test_nothing_there_is_an_error_with_the_closest_name(shards: Path) -> None:
