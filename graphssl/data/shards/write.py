@@ -143,7 +143,7 @@ def _begin(folder: Path, facts: dict[str, Any], names: set[str]) -> None:
     """Refuse a folder of anything else; what a killed command was just writing goes."""
     folder.mkdir(parents=True, exist_ok=True)
     begun, there = folder / _BEGUN, {path.name for path in folder.iterdir()}
-    if not begun.exists() and there - {f".{_BEGUN}.part"}:
+    if not begun.exists() and there - {f".{_BEGUN}.part", ".lock"}:
         raise DataError(f"`{folder}` is not empty, and no shards were begun there: choose another -o")
     if begun.exists() and begun.read_text() != _text(facts):
         raise DataError(f"`{folder}` was begun with other images or options: choose another -o, or remove it")

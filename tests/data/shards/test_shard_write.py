@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -151,5 +153,19 @@ def test_the_command_writes_a_split_and_says_how_it_is_named(
         f"5 images in 1 shard: --data wds:{tmp_path}/test",
     ]
     assert [len(open_data(f"wds:{tmp_path}/{{split}}", split)) for split in ("train", "test")] == [20, 5]
+    assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["index.json", "shard-000000.tar"]
     assert main(["shard", "shapes:16,20", "-o", str(tmp_path / "train")]) == 2
     assert main(["shard", "shapes:16,20", "-o", str(tmp_path / "x"), "--images", "0"]) == 2
+
+
+def test_a_folder_that_another_process_writes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    code = "import sys, time; from pathlib import Path; from graphssl.runtime.lock import Lock; Lock(Path(sys.argv[1])).acquire(); print(flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "out" / ".lock")], stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()  # type: ignore[union-attr]
+        assert main(["shard", "shapes:16,20", "-o", str(tmp_path / "out")]) == 2
+        other.kill()
+    assert "is being written by process" in capsys.readouterr().err
+    assert main(["shard", "shapes:16,20", "-o", str(tmp_path / "out")]) == 0
