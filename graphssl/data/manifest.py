@@ -60,7 +60,7 @@ class ManifestSource:
 
     def place(self, index: int) -> Place:
         shard, key, path = (column[index].as_py() for column in (self._shards, self._keys, self._paths))
-        return Place(shard=self._absolute(shard), key=key) if shard else Place(path=self._absolute(path))
+        return Place(path=self._absolute(path)) if path else Place(shard=self._absolute(shard), key=key)
 
     def describe(self, index: int) -> str:
         place = self.place(index)
@@ -74,10 +74,10 @@ class ManifestSource:
         place = self.place(index)
         if place.path:
             return file_bytes(place.path)
-        path = _zip_of(place.shard)
-        return (
-            _opened(path).read(place.key, self.describe(index)) if path else read_member(Shard(place.shard), place.key)
-        )
+        path = on_disk(Shard(place.shard))
+        if _is_zip(path):
+            return _opened(path).read(place.key, self.describe(index))
+        return read_member(Shard(place.shard), place.key)
 
     def load(self, index: int) -> Tensor:
         """The image as uint8 [3 h w]; raises `BadImage`."""
@@ -135,9 +135,10 @@ def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    """Rows of the same shard beside each other, files first, else as they are."""
-    for word in ("path", "shard", "key"):
-        column = pc.fill_null(table[word].cast(pa.string()), "")
+    """Rows of the same shard beside each other, files first, else as they are; a row with a path has no shard."""
+    paths, shards, keys = (pc.fill_null(table[word].cast(pa.string()), "") for word in ("path", "shard", "key"))
+    shards = pc.if_else(pc.equal(paths, ""), shards, "")
+    for word, column in (("path", paths), ("shard", shards), ("key", keys)):
         table = table.set_column(table.schema.get_field_index(word), word, column)
     codes = pc.rank(table["shard"].combine_chunks(), sort_keys="ascending", tiebreaker="dense").to_numpy()
     return table.take(np.argsort(codes, kind="stable"))
@@ -160,12 +161,10 @@ def _fetched(shard: str) -> bool:
     return is_remote(shard) or (os.path.exists(shard) and not is_plain(shard))
 
 
-@lru_cache(maxsize=256)
-def _zip_of(shard: str) -> Path | None:
-    """The zip file that a shard is; None where it is none."""
-    path = on_disk(Shard(shard))
+@lru_cache(maxsize=1 << 16)
+def _is_zip(path: Path) -> bool:
     with open_plain(path) as file:
-        return path if file.read(2) == _ZIP else None
+        return file.read(len(_ZIP)) == _ZIP
 
 
 @lru_cache(maxsize=16)

@@ -55,6 +55,10 @@ class ShardSampler(EpochSampler):
         first = step % self.steps_per_epoch * self.global_batch_size + self.rank * self.batch_size_per_rank
         return self._images(self.epoch(step), first, first + self.batch_size_per_rank)
 
+    def order(self, epoch: int) -> list[int]:
+        """All images in the order of an epoch, those that fill no global batch, too."""
+        return self._images(epoch, 0, self.length)
+
     def window_of(self, step: int) -> tuple[int, int]:
         """The epoch and window in which the batch of a step begins."""
         epoch, position = divmod(step, self.steps_per_epoch)

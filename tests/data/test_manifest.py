@@ -70,7 +70,7 @@ def test_kinds_are_mixed_and_rows_of_a_shard_come_together(class_folder: Path, m
     archives(class_folder)
     name = manifest(
         path=[None, "pets/cat/1.png", None, "", None],
-        shard=["a.tar", None, "a.zip", "shards/shard-000000.tar", "a.tar"],
+        shard=["a.tar", "ignored beside a path", "a.zip", "shards/shard-000000.tar", "a.tar"],
         key=["pets/dog/0.png", None, "cat/2.png", "000000003", "pets/cat/0.png"],
         reason=["retrieved", "curated", "", "", ""],
         **{"class": ["dog", "cat", "cat", "cat", None]},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,6 +70,14 @@ def _add(tar: tarfile.TarFile, row: int, image: bytes, label: int | None) -> Non
         add_member(tar, f"{row}.cls", str(label).encode())
 
 
+def _numbered(metadata: Any, label: str) -> tuple[str, ...]:
+    """Classes called by their numbers, as many as the statistics of a column say that it uses."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    found = [chunk.statistics for chunk in chunks if chunk.path_in_schema == label and chunk.statistics]
+    return tuple(map(str, range(1 + max((each.max for each in found if each.has_min_max), default=-1))))
+
+
 def _features(schema: pa.Schema) -> dict[str, Any]:
     words = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
@@ -80,9 +88,12 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
 
 
 def footer(stream: IO[bytes] | io.IOBase, name: str) -> tuple[int, Columns]:
-    """Number of rows, and columns. Raises `BadShard` where it is no whole Parquet file."""
+    """Number of rows, and columns; classes without names are called by their numbers. Raises `BadShard` where it is no whole Parquet file."""
     try:
         with pq.ParquetFile(stream) as opened:
-            return opened.metadata.num_rows, columns_of(opened.schema_arrow, name)
+            columns = columns_of(opened.schema_arrow, name)
+            if columns.label and not columns.classes:
+                columns = replace(columns, classes=_numbered(opened.metadata, columns.label))
+            return opened.metadata.num_rows, columns
     except pa.ArrowException as error:
         raise BadShard(f"the shard `{name}` cannot be read as Parquet: {error}; is the file complete?") from None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +16,7 @@ from graphssl.data.decode import decode
 from graphssl.data.errors import BadImage, BadShard, DataError
 from graphssl.data.place import Place
 from graphssl.data.shards.fetch import Shard, on_disk, prefetch
+from graphssl.data.shards.names import is_remote
 from graphssl.data.shards.table import Table, key_of_sample, table_of
 from graphssl.data.tar import read_at
 from graphssl.progress import progress
@@ -142,6 +144,8 @@ def read_row(shard: Shard, table: Table, row: int) -> bytes:
     except BadImage:
         if path.exists():
             raise
+    if path == Path(shard.url):
+        raise BadShard(f"the shard `{shard.url}` is missing")
     return read_at(on_disk(shard), offset, size, name)
 
 
@@ -181,7 +185,7 @@ def counted(shards: Sequence[Shard], count: Callable[[Shard], int], *, skip: boo
 
 def _tried(count: Callable[[Shard], int], shard: Shard) -> int | BadShard:
     try:
-        if not shard.url.startswith("pipe:") and "://" not in shard.url and not os.path.exists(shard.url):
+        if not is_remote(shard.url) and not os.path.exists(shard.url):
             return BadShard(f"the shard `{shard.url}` is missing")
         return count(shard)
     except BadShard as error:

@@ -25,6 +25,7 @@ from torch.utils.data import Dataset
 from graphssl.data.decode import extension_of
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.philox import key_of, permutation
+from graphssl.data.shard_sampler import ShardSampler
 from graphssl.data.shards.index import NAME as INDEX
 from graphssl.data.shards.index import Entry, write_index
 from graphssl.data.shards.table import scan
@@ -74,7 +75,7 @@ def write_shards(
         raise DataError(f"`{folder}` holds shards already: choose another -o, or remove it")
     size = images or _images_of(source, size_mb)
     facts = {"data": _identity(source), "images": size, "shuffle": shuffle, "name": name}
-    order = np.arange(len(source)) if shuffle is None else permutation(key_of("shard", shuffle), 0, len(source))
+    order = _order(source, size, shuffle)
     parts = [order[start : start + size] for start in range(0, len(order), size)]
     items = _Shards(source, [folder / f"{name}-{number:06d}.tar" for number in range(len(parts))], parts)
     try:
@@ -96,6 +97,15 @@ def encoded(source: ImageSource, index: int) -> tuple[bytes, str]:
     out = io.BytesIO()
     Image.fromarray(source.load(index).permute(1, 2, 0).numpy()).save(out, "PNG")
     return out.getvalue(), ".png"
+
+
+def _order(source: ImageSource, size: int, shuffle: int | None) -> NDArray[np.int64]:
+    """In which order images are written; those that lie in shards in that of training, which needs few of them at a time."""
+    if shuffle is None:
+        return np.arange(len(source))
+    if sizes := getattr(source, "shard_sizes", ()):
+        return np.array(ShardSampler(sizes, min(size, len(source)), seed=shuffle).order(0))
+    return permutation(key_of("shard", shuffle), 0, len(source))
 
 
 class _Shards(Dataset[Any]):

@@ -91,6 +91,7 @@ def test_a_row_without_an_image_keeps_its_number(tmp_path: Path, class_folder: P
     )
     source = open_data(f"hf:{tmp_path / 'hub'}")
     assert len(source) == 4 and torch.equal(source.load(0), source.load(3))
+    assert source.classes == ("0", "1", "2", "3") and [source.label(i) for i in range(4)] == [3, 2, -1, 1]
     for index, why in ((1, "is empty"), (2, "is not an image")):
         with pytest.raises(BadImage, match=why):
             source.load(index)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from graphssl.cli import main
+from graphssl.data import shard_sampler
 from graphssl.data.errors import DataError
 from graphssl.data.shards import write
 from graphssl.data.shards.write import write_shards
@@ -49,6 +50,17 @@ def test_shards_are_shuffled_by_a_seed_and_the_same_for_any_number_of_workers(
     keys = [int(source.place(index).key) for index in range(20)]  # type: ignore[attr-defined]
     assert sorted(keys) == [*range(20)] != keys
     assert all(torch.equal(source.load(index), small.load(key)) for index, key in enumerate(keys))
+
+
+def test_images_of_shards_are_written_some_shards_at_a_time(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_sampler, "WINDOW_SHARDS", 2)
+    monkeypatch.setattr(shard_sampler, "WINDOW_IMAGES", 8)
+    write_shards(open_data(f"wds:{shards}"), tmp_path / "again", images=8)
+    source = open_data(f"wds:{tmp_path / 'again'}")
+    keys = [int(source.place(index).key) for index in range(20)]  # type: ignore[attr-defined]
+    assert sorted(keys) == [*range(20)] != keys and len({key // 4 for key in keys[:8]}) == 2
 
 
 def test_a_killed_command_goes_on_to_the_same_bytes(

@@ -100,6 +100,16 @@ def test_a_shard_lost_on_the_way_is_replaced_by_as_many_other_images(remote: str
     ]
 
 
+def test_a_shard_on_this_disk_that_goes_away_is_lost_as_a_whole(shards: Path) -> None:
+    fatal, skipping = (open_data(f"{kind}:{shards}") for kind in ("wds", "wds+skip"))
+    fatal.load(0), skipping.load(0)
+    (shards / "shard-000000.tar").unlink()
+    with pytest.raises(BadShard, match=r"shard-000000.tar` is missing"):
+        fatal.load(1)
+    batch = TrainSteps(skipping, EpochSampler(20, 20), {})[0]
+    assert Counter(batch.indices.tolist()) == Counter([*range(4, 20), *range(4, 8)]) and len(batch.bad) == 1
+
+
 def test_many_lost_shards_are_no_accident(remote: str) -> None:
     source = open_data(f"wds+skip:{remote}/*.tar")
     fsspec.filesystem("memory").rm("/remote/shard-000002.tar")
