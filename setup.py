@@ -52,6 +52,7 @@ setup(
         "pyarrow>=15",
         "faiss-cpu>=1.15",
         "scipy>=1.11",
+        "fsspec>=2023.1",
         "resvg_py>=0.5",
         "scikit-learn>=1.4",
     ],
@@ -70,7 +71,10 @@ setup(
             "types-jsonschema",
             "tensorboard>=2.16",
             "playwright>=1.45",
+            "webdataset>=0.2.86",
+            "datasets>=3",
         ],
+        "hf": ["datasets>=3"],  # hf:NAME as data
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17", "onnxscript>=0.3"],
         "ray": ["ray[data]>=2.51,<2.64"],  # graphssl curate on several machines
         "umap": ["umap-learn>=0.5"],  # graphssl project --by umap

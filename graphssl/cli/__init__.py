@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from graphssl import __version__
-from graphssl.cli.parsers import adder, curating, embedding, evaluating, exporting, inspecting, picturing, running
+from graphssl.cli.parsers import adder, curating, embedding, evaluating, exporting, inspecting, picturing, running, sharding
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"graphssl {__version__}")
     commands = adder(parser.add_subparsers(title="commands", metavar="COMMAND"))
-    for commands_of in (inspecting, running, evaluating, embedding, curating, picturing, exporting):
+    for commands_of in (inspecting, running, evaluating, embedding, sharding, curating, picturing, exporting):
         commands_of(commands)
     return parser
 

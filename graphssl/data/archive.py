@@ -21,13 +21,12 @@ from graphssl.data.decode import MAX_BYTES, decode
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.layout import is_image, lay_out
 from graphssl.data.place import Place
-from graphssl.data.tar import members, opened_tar, read_at
+from graphssl.data.tar import ALWAYS, TIMES, members, opened_tar, read_at
 from graphssl.plainfile import open_plain, state_of
 
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 SUFFIXES = (".zip", ".tar", *COMPRESSED_TARS)
 _KEEP_FREE = 1 << 28  # bytes of disk an unpacked archive leaves free
-_ALWAYS, _TIMES = 1 << 30, 200  # bytes an archive may unpack to, and times its own size: images hardly compress
 _BLOCK = 4096  # bytes of disk that the smallest file takes
 
 
@@ -180,7 +179,7 @@ def cache_folder() -> Path:
 
 def _unpack(name: str, path: Path, target: Path) -> None:
     room = shutil.disk_usage(target).free - _KEEP_FREE
-    most = max(_ALWAYS, _TIMES * path.stat().st_size)
+    most = max(ALWAYS, TIMES * path.stat().st_size)
     with opened_tar(path, name) as tar:
         for member in _images(tar, name, target, most):
             room -= member.size + _BLOCK
@@ -198,7 +197,7 @@ def _images(tar: tarfile.TarFile, name: str, target: Path, most: int) -> Iterato
         most -= member.size + _BLOCK
         if most < 0:
             raise DataError(
-                f"`{name}` unpacks to more than {_TIMES} times its size, as no images do; do not trust it, or unpack it "
+                f"`{name}` unpacks to more than {TIMES} times its size, as no images do; do not trust it, or unpack it "
                 "into a folder yourself and name that"
             )
         parts = PurePosixPath(member.name).parts

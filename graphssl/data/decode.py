@@ -73,3 +73,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     top = 65535.0 if values.max(initial=0) > 255 else 255.0
     return Image.fromarray((values * (255.0 / top)).round().clip(0, 255).astype(np.uint8))
+
+
+def extension_of(data: bytes) -> str:
+    """What a file of this image is called at its end (`.jpg`), going by its header; "" where it is none in a known format."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return {"JPEG": ".jpg", "TIFF": ".tif"}.get(image.format or "", f".{image.format}".lower())
+    except Exception:  # as above
+        return ""

@@ -11,6 +11,10 @@ class NoSplit(DataError):
     """The source is fine but has no such split."""
 
 
+class BadShard(DataError):
+    """A shard that is missing, cut short or damaged: which, and why."""
+
+
 class WorkerDied(DataError):
     """A loader process ended that should not have: why, as far as its end tells."""
 
@@ -21,12 +25,15 @@ class BadImage(Exception):
     Attributes:
         path: the file or archive member, as `ImageSource.describe` names it.
         reason: why, in a few words.
+        apart: how many images further on the one that takes its place is looked for; where many are lost together, so far
+            that each is replaced by another.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: str, reason: str, apart: int = 1) -> None:
+        super().__init__(path, reason, apart)
         self.path = path
         self.reason = reason
+        self.apart = apart
 
     def __str__(self) -> str:
         return f"`{self.path}` {self.reason}"

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import Dataset
 
+from graphssl.data.ahead import Ahead
 from graphssl.data.augment import Augmenter, ViewPlan, Views
 from graphssl.data.errors import BadImage, DataError
 from graphssl.data.label_maps import LabelMaps, with_label_maps
@@ -57,7 +58,7 @@ def train_loader(
 ) -> Iterator[Batch]:
     """The batches of steps first_step, ..., last_step - 1, in order; the same bytes for any number of workers.
 
-    A bad image is replaced by the next in the source that can be decoded. The replacement is augmented with the random
+    A bad image is replaced by the next in the source that can be decoded, those of a lost shard by as many others (`BadImage.apart`). The replacement is augmented with the random
     numbers of the image it stands for, so an image that is in the batch twice is not there with the same views.
 
     Args:
@@ -113,6 +114,7 @@ class TrainSteps(Dataset[Any]):
         self.source, self.sampler, self.makers = source, sampler, makers
         asked = any(isinstance(make, LabelMaps) for make in makers.values())
         self.mapped = with_label_maps(source) if asked else None
+        self._ahead = Ahead(source, sampler)
 
     def __getitem__(self, step: int) -> Any:
         samples, shown, bad = self.samples(step)
@@ -121,6 +123,7 @@ class TrainSteps(Dataset[Any]):
     def samples(self, step: int) -> tuple[Samples, list[int], list[BadImage]]:
         """The samples of a step, the numbers of the images that are shown, and the bad ones among those wanted."""
         wanted = self.sampler.batch(step)
+        self._ahead.at(step)
         images, shown = [], []
         bad: list[BadImage] = []
         for index in wanted:
@@ -152,11 +155,11 @@ class TrainSteps(Dataset[Any]):
 
     def _load(self, index: int, bad: list[BadImage]) -> tuple[Tensor, int]:
         """The image at an index or the next good one after it; bad ones met on the way are added to `bad`."""
-        for offset in range(len(self.source)):
-            candidate = (index + offset) % len(self.source)
+        for _ in range(len(self.source)):
             try:
-                return self.source.load(candidate), candidate
+                return self.source.load(index), index
             except BadImage as error:
+                index = (index + error.apart) % len(self.source)
                 if error.path not in {other.path for other in bad}:
                     bad.append(error)
         raise DataError(f"none of the {len(self.source)} images of `{self.source.name}` can be decoded: {bad[0]}")

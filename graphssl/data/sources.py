@@ -13,13 +13,14 @@ from graphssl.data.cache import cached, kept
 from graphssl.data.errors import BadImage, DataError, NoSplit
 from graphssl.data.folder import FolderSource
 from graphssl.data.layout import closest_path
+from graphssl.data.manifest import ManifestSource
 from graphssl.data.masked_folder import MaskedFolder, has_masks
 from graphssl.data.shapes import LAYOUTS, ShapesSource
+from graphssl.data.shards.hugging_face import open_hugging_face
+from graphssl.data.shards.webdataset import open_webdataset
 from graphssl.data.torchvision_source import TorchvisionSource
 
 __all__ = ["BadImage", "DataError", "ImageSource", "NoSplit", "cached", "kept", "open_data"]
-
-_LATER = {"wds": "WebDataset shards", "hf": "Hugging Face datasets"}
 
 
 class ImageSource(Protocol):
@@ -53,8 +54,9 @@ def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
     Args:
         text: `shapes` or `shapes:SIZE,COUNT` (generated; COUNT training images and a quarter as many for the test), or
             `shapes_single`, likewise, with one shape per image; a folder, of images beside masks, too (`MaskedFolder`);
-            a .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip of one; or `torchvision:NAME`. Folders and archives
-            are laid out as `graphssl.data.layout` says.
+            a .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip of one; `wds:PATTERN` (`graphssl.data.shards.names`), or `wds+skip:PATTERN`,
+            which leaves out shards that are lost; `hf:NAME[:CONFIG][:SPLIT]`; `manifest:FILE.parquet`; or `torchvision:NAME`. Folders
+            and archives are laid out as `graphssl.data.layout` says.
         split: "train" or "test".
         seed: chooses the generated images; files ignore it.
 
@@ -68,10 +70,12 @@ def open_data(text: str, split: str = "train", *, seed: int = 0) -> ImageSource:
         return ShapesSource(text, split, seed)
     if kind == "torchvision":
         return TorchvisionSource(text, rest, split)
-    if kind in _LATER:
-        raise DataError(
-            f"`{kind}:` ({_LATER[kind]}) is not available yet; unpack the images into a folder and name that"
-        )
+    if kind in ("wds", "wds+skip"):
+        return open_webdataset(text, rest, split, skip=kind.endswith("+skip"))
+    if kind == "hf":
+        return open_hugging_face(text, rest, split)
+    if kind == "manifest":
+        return ManifestSource(text, Path(rest).expanduser(), split)
     return _open_path(text, Path(text).expanduser(), split)
 
 
@@ -79,19 +83,16 @@ def _open_path(text: str, path: Path, split: str) -> ImageSource:
     if not path.exists():
         raise DataError(
             f"`{text}` does not exist{closest_path(path)}; expected `shapes`, a folder of images, "
-            f"an archive ({', '.join(SUFFIXES)}) or `torchvision:NAME`"
+            f"an archive ({', '.join(SUFFIXES)}), `wds:PATTERN`, `hf:NAME`, `manifest:FILE` or `torchvision:NAME`"
         )
     if path.is_dir():
-        return _folder(text, path, split)
+        return (MaskedFolder if has_masks(path) else FolderSource)(text, path, split)
     name = path.name.lower()
     if name.endswith(".zip"):
         return ZipSource(text, path, split)
     if name.endswith(".tar"):
         return TarSource(text, path, split)
     if name.endswith(COMPRESSED_TARS):
-        return _folder(text, unpacked(text, path), split)
+        root = unpacked(text, path)
+        return MaskedFolder(text, root, split) if has_masks(root) else FolderSource(text, root, split, archive=path)
     raise DataError(f"`{text}` is neither a folder nor an archive; expected a name ending in {', '.join(SUFFIXES)}")
-
-
-def _folder(text: str, path: Path, split: str) -> ImageSource:
-    return (MaskedFolder if has_masks(path) else FolderSource)(text, path, split)

@@ -42,6 +42,10 @@ class Subset(Wrapped):
     def read(self, index: int) -> bytes:
         return super().read(self.indices[index])
 
+    def prefetch(self, index: int) -> None:
+        if fetch := getattr(self._source, "prefetch", None):
+            fetch(self.indices[index])
+
     @property
     def shard_sizes(self) -> tuple[int, ...]:
         """Of each shard, how many of its images are among these, which are in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zlib
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from graphssl.data.decode import MAX_BYTES
-from graphssl.data.errors import BadImage, DataError
+from graphssl.data.errors import BadImage, BadShard, DataError
 from graphssl.plainfile import open_plain
 
+ALWAYS, TIMES = 1 << 30, 200  # bytes an archive may unpack to, and times its own size: images hardly compress
 _MOST_AT_ONCE = 1 << 20  # bytes that are read at once: the header of a member and its name
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\x1f\x8b", gzip.open),
     (b"\xfd7zXZ\0", lzma.open),
     (b"BZh", bz2.open),
 )
+_DAMAGED = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ValueError, OverflowError)
+"""What reading a damaged tar raises; the last two: numbers and names of headers that mean nothing."""
 
 
 @contextmanager
@@ -33,16 +37,13 @@ def opened_tar(path: Path, name: str) -> Iterator[tarfile.TarFile]:
         raise DataError(f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}") from None
     try:
         with opened as file:
-            start = file.read(8)
+            unpacker = unpacker_of(file.read(8)) or nullcontext
             file.seek(0)
-            unpacker: Callable[[IO[bytes]], Any] = nullcontext
-            unpacker = next((found for magic, found in _COMPRESSIONS if start.startswith(magic)), unpacker)
             with unpacker(file) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:  # type: ignore[call-overload]
                 yield tar
     except DataError:
         raise
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
-        # the last two: numbers and names of headers that mean nothing
+    except _DAMAGED as error:
         raise DataError(f"`{name}` cannot be read as a tar: {error}; is the file complete?") from None
 
 
@@ -53,6 +54,37 @@ def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             raise tarfile.ReadError(f"the member {member.name!r} has a negative size")
         yield member
         tar.members.clear()  # type: ignore[attr-defined]
+
+
+def unpacker_of(start: bytes) -> Callable[[IO[bytes]], Any] | None:
+    """What unpacks a file that starts like this; None where it is not compressed."""
+    return next((found for magic, found in _COMPRESSIONS if start.startswith(magic)), None)
+
+
+def unpack_tar(packed: Path, out: IO[bytes], name: str) -> None:
+    """Write a compressed tar as a plain one. Raises `BadShard` where it is damaged or swells as no images do."""
+    try:
+        with open_plain(packed) as file:
+            unpacker, most = unpacker_of(file.read(8)) or nullcontext, max(ALWAYS, TIMES * packed.stat().st_size)
+            file.seek(0)
+            with unpacker(file) as stream:
+                while piece := stream.read(_MOST_AT_ONCE):
+                    out.write(piece)
+                    if out.tell() > most:
+                        raise BadShard(
+                            f"the shard `{name}` unpacks to more than {TIMES} times its size, as no images do"
+                        )
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not what bz2 says of its data
+            raise
+        raise BadShard(f"the shard `{name}` cannot be unpacked: {error}; is the file complete?") from None
+
+
+def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Add a file to a tar that is written, the same bytes whenever and by whomever."""
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
 
 
 def read_at(path: Path, offset: int, size: int, name: str) -> bytes:

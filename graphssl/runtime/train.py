@@ -17,8 +17,8 @@ from graphssl.data.archive import cache_folder
 from graphssl.data.errors import NoSplit
 from graphssl.data.loader import Batch, TrainSteps, train_loader
 from graphssl.data.resident import resident
-from graphssl.data.sampler import EpochSampler
 from graphssl.data.samples import Maker
+from graphssl.data.shard_sampler import sampler_of
 from graphssl.data.sources import ImageSource, kept, open_data
 from graphssl.data.subset import balanced_share
 from graphssl.ir.graph import Graph
@@ -99,8 +99,8 @@ def prepare(
         raise RunError(f"train.batch_size {recipe.batch_size} cannot be split into {parts}: make it a multiple")
     for finding in bn_group_does_not_divide.check(graph, ranks):
         raise RunError(f"{finding.message} on each of {ranks} processes: {finding.help}")
-    sampler = EpochSampler(
-        len(source), recipe.batch_size // ranks, rank=accelerator.process_index, world_size=ranks, seed=recipe.seed
+    sampler = sampler_of(
+        source, recipe.batch_size // ranks, rank=accelerator.process_index, world_size=ranks, seed=recipe.seed
     )
     per_epoch = sampler.steps_per_epoch
     steps = options.steps or max(1, round(recipe.epochs * per_epoch))

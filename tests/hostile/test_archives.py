@@ -152,7 +152,7 @@ def test_a_gigabyte_of_zeros_in_a_few_kilobytes_is_refused_from_its_header(tmp_p
 def test_many_bombs_that_are_small_each_are_refused(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_ALWAYS", 10 * MEGABYTE)
+    monkeypatch.setattr(archives, "ALWAYS", 10 * MEGABYTE)
     data = gzip.compress(b"".join(header(f"{i}.png", MEGABYTE) + bytes(MEGABYTE) for i in range(20)))
     assert refused(written(tmp_path / "a.tar.gz", data), "200 times its size") < 20 * MEGABYTE
     assert not list(cache.rglob("*.png"))
@@ -166,7 +166,7 @@ def test_a_bomb_that_is_no_image_is_refused_too(tmp_path: Path) -> None:
 def test_a_million_empty_members_are_refused_without_keeping_them(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_ALWAYS", 4 * MEGABYTE)  # little of the real one, for little of the time
+    monkeypatch.setattr(archives, "ALWAYS", 4 * MEGABYTE)  # little of the real one, for little of the time
     data = gzip.compress(b"".join(header(f"{i}.txt") for i in range(20_000)))
     assert refused(written(tmp_path / "a.tar.gz", data), "200 times its size") < 5 * MEGABYTE
 

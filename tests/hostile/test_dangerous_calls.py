@@ -36,6 +36,8 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("evaluate/embedding.py", "np.load"): "shards of numbers, with `allow_pickle=False`",
     ("curate/arrays.py", "np.load"): "numbers of a curation's stages, with `allow_pickle=False`",
     ("export/hub.py", "timm.create_model"): "loads the folder that was just written",
+    ("data/shards/fetch.py", "subprocess"): "`--data wds:pipe:COMMAND` is a command that a person wrote; manifests and indices run none",
+    ("data/shards/fetch.py", "shell"): "likewise, a command of the shell as in webdataset",
     ("cli/watch.py", "webbrowser"): "`watch --open` opens the address that this program printed",
 }  # fmt: skip
 

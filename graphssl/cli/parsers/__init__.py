@@ -7,6 +7,7 @@ from graphssl.cli.parsers.exporting import exporting
 from graphssl.cli.parsers.inspecting import inspecting
 from graphssl.cli.parsers.picturing import picturing
 from graphssl.cli.parsers.running import running
+from graphssl.cli.parsers.sharding import sharding
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "curating", "embedding", "evaluating", "exporting", "inspecting", "picturing", "running"]
+__all__ = ["adder", "curating", "embedding", "evaluating", "exporting", "inspecting", "picturing", "running", "sharding"]

@@ -16,7 +16,8 @@ Protocol = Callable[..., argparse.ArgumentParser]
 METHOD = "bundled name (byol), name@variant (byol@cifar10), or path/to/file.yaml[@variant]"
 DATA = (
     "shapes | a folder of images (class subfolders or flat, one with train/ and test/, or images/ beside masks/) | a .tar, .tar.xz or .zip of "
-    "such a folder | torchvision:CIFAR10"
+    "such a folder | wds:PATTERN (WebDataset shards; wds+skip: leaves out lost ones) | hf:NAME[:CONFIG][:SPLIT] (Hugging Face) | "
+    "manifest:FILE.parquet | torchvision:CIFAR10"
 )
 
 
