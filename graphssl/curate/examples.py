@@ -121,7 +121,8 @@ def at_threshold(similarity: NDArray[np.float32], threshold: float, count: int) 
     order = np.argsort(distance, kind="stable")
     wanted = distance.max(initial=0) * np.linspace(0, 1, count) ** 2
     places = np.searchsorted(distance[order], wanted * (1 - 1e-6))
-    return order[np.unique(places[places < len(order)])]
+    found: Rows = order[np.unique(places[places < len(order)])]
+    return found
 
 
 def evenly(length: int, count: int) -> Rows:
