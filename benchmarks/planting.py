@@ -116,13 +116,8 @@ def plant(small: Path, photos: Path | None, out: Path, size: Size, seed: int = 0
     _copies(pool, truth, originals, size.copies, "small", random)
     _touching(pool, truth, held, size.benchmark_copies, "small", random)
     if photos:
-        _photos(
-            sorted(path for path in photos.iterdir() if path.suffix in SUFFIXES),
-            (pool, curated, benchmark),
-            truth,
-            size,
-            random,
-        )
+        files = sorted(path for path in photos.iterdir() if path.suffix in SUFFIXES)
+        _photos(files, (pool, curated, benchmark), truth, random)
     return truth
 
 

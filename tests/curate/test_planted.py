@@ -47,9 +47,9 @@ def _write(folder: Path, data: str, split: Any) -> None:
 
 def test_it_is_known_what_everything_is(made: tuple[Path, Truth]) -> None:
     folder, truth = made
-    kinds = [f"small {kind}" for kind in KINDS for _ in range(2)]
+    kinds = [name for kind in KINDS for name in (f"small {kind}", f"small {kind}", f"photo {kind}")]
     assert sorted(truth.copies.values()) == sorted(truth.benchmark.values()) == sorted(kinds)
-    assert [*truth.wanted.values()].count("photo") == 8 and len(truth.groups) == 20
+    assert [*truth.wanted.values()].count("photo") == 8 and len(truth.groups) == 30
     files = {file.name: Image.open(file).size for file in (folder / "pool").iterdir()}
     assert truth.copies.keys() | truth.groups.keys() | truth.benchmark.keys() | truth.wanted.keys() <= files.keys()
     sizes = {kind: {files[name] for name, of in truth.copies.items() if of == f"small {kind}"} for kind in KINDS}
@@ -88,8 +88,8 @@ def manifest_of(planted: Curations, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The manifest that an engine makes, of many units of work."""
     monkeypatch.setattr(search, "QUERIES", 8)
 
-    def manifest(name: str, engine: Engine = Local(), **more: Any) -> Any:
-        curate(planted(**more), str(tmp_path / name), Options(engine=engine))
+    def manifest(name: str, engine: Engine | None = None, **more: Any) -> Any:
+        curate(planted(**more), str(tmp_path / name), Options(engine=engine or Local()))
         return rows_of(tmp_path / name)
 
     return manifest
