@@ -1,6 +1,6 @@
 """What the stages of a curation find of what was planted: recall by kind of copy, and precision, at several thresholds.
 
-    python -m benchmarks.curation_planted SMALL --photos FOLDER --encoder RUN [--encoder RUN] [--threshold 0.98]
+    python -m benchmarks.curation_planted SMALL --photos FOLDER --encoder RUN [--threshold 0.99]
 
 SMALL: train/CLASS/ and test/CLASS/, such as CIFAR-10 as files; photos: a folder of larger images. Both lie in one pool, with planted copies
 (`benchmarks/planting.py`). Each threshold is tried on the whole pool alone; retrieval follows both stages at `--threshold`.
@@ -38,7 +38,13 @@ nodes:
   unique: {{op: self_deduplicate, in: pool, encoder: "{encoder}"}}
   clean: {{op: relative_deduplicate, in: {{pool: {pool}, reference: benchmark}}, encoder: "{encoder}"}}
   near: {{op: retrieve_samples, in: {{pool: clean, queries: curated}}, encoder: "{encoder}"}}
-  manifest: {{op: manifest, in: [curated, near]}}
+  like:
+    op: retrieve_clusters
+    in: {{pool: clean, queries: curated}}
+    encoder: "{encoder}"
+    clusters: 200
+    images: 20
+  manifest: {{op: manifest, in: [curated, near, like]}}
 """
 
 
@@ -118,13 +124,10 @@ class Planted:
         self.curate(similarity, until="clean", pool="pool")
         return deduplicated(self.truth, self.names("unique")), chosen(self.truth.benchmark, {*self.names("clean")})
 
-    def retrieved(self, similarity: float) -> Found:
+    def retrieved(self, similarity: float) -> dict[str, Found]:
+        """What each way of retrieval kept of the pool after both."""
         self.curate(similarity)
-        return chosen(self.truth.wanted, {*self.names("near", "kept")})
-
-
-def columns() -> list[str]:
-    return [f"{what} {kind}" for kind in KINDS for what in ("small", "photo")]
+        return {stage: chosen(self.truth.wanted, {*self.names(stage, "kept")}) for stage in ("clean", "near", "like")}
 
 
 def table_of(title: str, rows: Sequence[tuple[float, Found]]) -> Table:
@@ -140,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("small", type=Path)
     parser.add_argument("--photos", type=Path)
-    parser.add_argument("--encoder", action="append", required=True)
+    parser.add_argument("--encoder", required=True)
     parser.add_argument("--threshold", type=float, default=0.99)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="a folder for the pool and the reports; default: a temporary one")
@@ -148,24 +151,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         truth = plant(arguments.small, arguments.photos, folder, Size())
-        for encoder in arguments.encoder:
-            show(Planted(folder, encoder, truth, arguments.workers), arguments.threshold)
+        show(Planted(folder, arguments.encoder, truth, arguments.workers), arguments.threshold)
 
 
 def show(planted: Planted, threshold: float) -> None:
     """Print the tables of an encoder."""
-    console, began, truth = Console(width=130), time.perf_counter(), planted.truth
+    console, began = Console(width=130), time.perf_counter()
     found = {similarity: planted.at(similarity) for similarity in THRESHOLDS}
     for number, title in enumerate(("self_deduplicate", "relative_deduplicate")):
         rows = [(similarity, both[number]) for similarity, both in found.items()]
         console.print(table_of(f"{title}, {planted.encoder}", rows))
-    near = planted.retrieved(threshold)
-    pool = len(truth.wanted) + len(truth.copies) + len(truth.benchmark)
-    recalls = ", ".join(f"{near.said(kind)} of the {planted} {kind}" for kind, (_, planted) in near.recall.items())
-    console.print(
-        f"retrieve_samples after both at {threshold:g}: {near.count:,} images, precision {near.precision}; retrieved {recalls}"
-    )
-    console.print(f"{pool:,} planted; {time.perf_counter() - began:.0f} s, embedding included\n")
+    table = Table("", "images", "precision", "small", "photos", title=f"retrieval after both at {threshold:g} (recall)")
+    for stage, kept in planted.retrieved(threshold).items():
+        table.add_row(stage, f"{kept.count:,}", kept.precision, kept.said("small"), kept.said("photo"))
+    console.print(table)
+    console.print(f"{time.perf_counter() - began:.0f} s, embedding included\n")
 
 
 if __name__ == "__main__":

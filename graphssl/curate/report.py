@@ -149,7 +149,7 @@ def _similarities(node: Node, kept: ImageSet, dropped: ImageSet, spared: ImageSe
         title = "images by their similarity to the nearest"
         return histogram(title, spared.similarity, dropped.similarity, threshold)
     return (
-        histogram("images by their similarity to the query", kept.similarity, dropped.similarity, None)
+        histogram("images by their similarity to what they were chosen for", kept.similarity, dropped.similarity, None)
         if node.kind == "stage"
         else ""
     )

@@ -45,12 +45,17 @@ def _write(folder: Path, data: str, split: Any) -> None:
         Image.fromarray(images.load(i).permute(1, 2, 0).numpy()).save(place)
 
 
+def _size(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size
+
+
 def test_it_is_known_what_everything_is(made: tuple[Path, Truth]) -> None:
     folder, truth = made
     kinds = [name for kind in KINDS for name in (f"small {kind}", f"small {kind}", f"photo {kind}")]
     assert sorted(truth.copies.values()) == sorted(truth.benchmark.values()) == sorted(kinds)
     assert [*truth.wanted.values()].count("photo") == 8 and len(truth.groups) == 30
-    files = {file.name: Image.open(file).size for file in (folder / "pool").iterdir()}
+    files = {file.name: _size(file) for file in (folder / "pool").iterdir()}
     assert truth.copies.keys() | truth.groups.keys() | truth.benchmark.keys() | truth.wanted.keys() <= files.keys()
     sizes = {kind: {files[name] for name, of in truth.copies.items() if of == f"small {kind}"} for kind in KINDS}
     assert sizes["resized"] == {(22, 22)} and sizes["cropped"] == {(27, 27)} and sizes["exact"] == {(32, 32)}
