@@ -42,7 +42,8 @@ class Examples:
     def dropped(self, dropped: ImageSet, threshold: float) -> Iterator[Sheet]:
         """Pairs above a threshold, those at it first, and the largest groups of copies."""
         note = (
-            "the pair nearest to the threshold first, then ever farther; the similarity is to the nearest of its group"
+            "from the threshold upwards; the similarity is to the nearest image of its group, which may be another than "
+            "the one that stays"
         )
         chosen = dropped.where(at_threshold(dropped.similarity, threshold, PAIRS))
         yield self.pairs("Dropped", note, ("like this", "dropped"), chosen)
@@ -51,9 +52,7 @@ class Examples:
     def spared(self, spared: ImageSet, threshold: float) -> Iterator[Sheet]:
         """Pairs below a threshold, those at it first."""
         below = once(spared.where((spared.like != NONE) & (spared.similarity <= threshold)))
-        note = (
-            "most similar pairs that were not taken for copies, the nearest to the threshold first, then ever farther"
-        )
+        note = "each with the image that is nearest to it, from the threshold downwards; if these are the same picture, the threshold is too high"
         chosen = below.where(at_threshold(below.similarity, threshold, PAIRS))
         yield self.pairs("Not dropped", note, ("nearest", "stays"), chosen)
 
@@ -74,7 +73,10 @@ class Examples:
         asked = queries[best[evenly(len(queries), GROUPS)]]
         found = [order[kept.like[order] == query] for query in asked]
         rows = [self._group(kept, members[:ACROSS], "query") for members in found]
-        note = "from the query whose nearest image is the least similar to the one whose nearest is the most; what several retrieve is shown with the nearest"
+        note = (
+            "from the query whose nearest image is the least similar to the one whose nearest is the most; "
+            "what several retrieve is shown with the nearest"
+        )
         yield Sheet("Retrieved", note, ("query", *["retrieved"] * ACROSS), tuple(rows))
 
     def clusters(self, kept: ImageSet) -> Iterator[Sheet]:
