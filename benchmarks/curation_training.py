@@ -26,15 +26,27 @@ from rich.table import Table
 
 CURATED, EACH, LARGEST, TAIL = 3, 500, 4000, 0.7
 BANK, TESTED = 500, 500
-CURATION = """\
+BATCH, SMALL = 128, {"layers": [1, 1, 1, 1], "channels": [16, 32, 64, 128]}
+"""A ResNet-10 that two cores train in minutes."""
+
+CURATED_SET = """\
 graphssl: 1
 kind: curation
-name: {name}
+name: curated
 nodes:
   pool: {{op: images, data: "{folder}/pool"}}
   curated: {{op: images, data: "{folder}/curated"}}
-  near: {{op: {stage}}}
-  manifest: {{op: manifest, in: {sets}}}
+  near: {{op: retrieve_samples, in: {{pool: pool, queries: curated}}, encoder: "{encoder}"}}
+  manifest: {{op: manifest, in: [curated, near]}}
+"""
+RANDOM_SET = """\
+graphssl: 1
+kind: curation
+name: random
+nodes:
+  pool: {{op: images, data: "{folder}/pool"}}
+  some: {{op: sample_randomly, in: pool, images: {count}}}
+  manifest: {{op: manifest, in: some}}
 """
 
 
@@ -55,10 +67,9 @@ def main() -> None:
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
     """Print the table."""
     classes = spread(arguments.small, arguments.photos, folder)
-    near = f'retrieve_samples, in: {{pool: pool, queries: curated}}, encoder: "{arguments.encoder}"'
-    curated = manifest(folder, "curated", near, "[curated, near]")
+    curated = manifest(folder / "curated-set", CURATED_SET.format(folder=folder, encoder=arguments.encoder))
     count = pq.read_metadata(curated).num_rows
-    random = manifest(folder, "random", f"sample_randomly, in: pool, images: {count}", "near")
+    random = manifest(folder / "random-set", RANDOM_SET.format(folder=folder, count=count))
     table = Table("images", "steps", "of curated classes", "kNN, all classes", "kNN, curated classes", "minutes")
     for name, images in (("random", random), ("curated", curated)):
         table.add_row(*row(arguments, folder, name, images, classes))
@@ -92,13 +103,13 @@ def linked(files: Sequence[Path], folder: Path, prefix: str = "") -> None:
         (folder / f"{prefix}{'-' if prefix else ''}{file.name}").symlink_to(file.resolve())
 
 
-def manifest(folder: Path, name: str, stage: str, sets: str) -> Path:
-    """The manifest of these sets, one of which a stage gives."""
+def manifest(out: Path, text: str) -> Path:
+    """The manifest of a curation."""
     from graphssl.curate.curation import load
     from graphssl.curate.run import curate
 
-    curate(load(CURATION.format(name=name, folder=folder, stage=stage, sets=sets)), str(folder / f"{name}-curation"))
-    return folder / f"{name}-curation" / "manifest.parquet"
+    curate(load(text), str(out))
+    return out / "manifest.parquet"
 
 
 def row(arguments: argparse.Namespace, folder: Path, name: str, images: Path, classes: Sequence[str]) -> Iterator[str]:
@@ -124,7 +135,7 @@ def trained(arguments: argparse.Namespace, folder: Path, run: Path, images: Path
     from graphssl.runtime.options import Options
     from graphssl.runtime.train import train
 
-    method = graphssl.load(arguments.method, {"train.seed": seed})
+    method = graphssl.load(arguments.method, {"train.seed": seed, "train.batch_size": BATCH, "nodes.f.args": SMALL})
     options = Options(f"manifest:{images}", str(run), steps=arguments.steps, eval_every=0, checkpoint_every=0)
     if code := train(method, options):
         raise SystemExit(code)
