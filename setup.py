@@ -34,6 +34,7 @@ setup(
         "graphssl.watch": ["*.html", "*.css", "*.js"],
         "graphssl.pictures": ["*.css", "*.js"],
         "graphssl.report": ["*.css"],
+        "graphssl.curate": ["*.css"],
     },
     install_requires=[
         "torch>=2.11",

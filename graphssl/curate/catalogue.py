@@ -74,12 +74,17 @@ class Catalogue(Mapping[str, Listing]):
     def __len__(self) -> int:
         return len(self._listings)
 
+    def find(self, image: int) -> tuple[Listing, int]:
+        """The listing that the image with this id is in, and its number there."""
+        return self._listings[image >> BITS], image & ((1 << BITS) - 1)
+
     def of(self, image: int) -> Listing:
         """The listing that the image with this id is in."""
-        return self._listings[image >> BITS]
+        return self.find(image)[0]
 
     def place(self, image: int) -> Place:
-        return self.of(image).place(image & ((1 << BITS) - 1))
+        listing, number = self.find(image)
+        return listing.place(number)
 
     def split(self, ids: Ids) -> Iterator[tuple[Listing, NDArray[np.int64]]]:
         """Ascending ids by listing, each with the numbers there; listings without any are left out."""

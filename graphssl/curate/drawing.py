@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from graphssl.curate.curation import Curation
-from graphssl.curate.flow import stage
+from graphssl.curate.flow import chosen_from
 from graphssl.ir.graph import Graph, Node
 from graphssl.language.diagnostics import GraphError
 from graphssl.views import Drawing
@@ -65,10 +65,5 @@ def _edges(graph: Graph) -> Iterator[Arrow]:
     for node in graph:
         for port, ref in node.refs():
             if ref.node in graph.nodes:
-                kind = "gradient" if port == _chosen_from(node) else "data"
+                kind = "gradient" if port == chosen_from(node) else "data"
                 yield Arrow(ref.node, node.name, kind, port="kept", into=port)
-
-
-def _chosen_from(node: Node) -> str:
-    """The input whose images the stage may keep: the one it passes on, or else its first."""
-    return stage(node).main or next(iter(node.op.inputs))

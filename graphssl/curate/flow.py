@@ -27,6 +27,11 @@ def stage(node: Node) -> type[Stage]:
     return node.op
 
 
+def chosen_from(node: Node) -> str:
+    """The input whose images the stage may keep: the one that it passes on, or else its first."""
+    return stage(node).main or next(iter(node.op.inputs))
+
+
 def understood(graph: Graph) -> bool:
     """Whether every stage was; if not, what lacks may stand in the one that was not."""
     return not any(node.broken for node in graph) and len(graph.nodes) == len(graph.spec.nodes) > 0

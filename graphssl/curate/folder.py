@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from graphssl.curate.sets import ImageSet
+from graphssl.curate.sets import ImageSet, nothing
 from graphssl.curate.stage import Result
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.lock import Held, Lock
@@ -28,6 +28,7 @@ class CurationFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.file = self.path / "curation.yaml"
+        self.manifest = self.path / "manifest.parquet"
         self.summary = self.path / "summary.json"
         self.report = self.path / "report.html"
 
@@ -78,6 +79,7 @@ class StageFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         result.kept.write(self.path / "kept.parquet")
         result.dropped.write(self.path / "dropped.parquet")
+        (result.spared or nothing()).write(self.path / "spared.parquet")
         record = {
             "key": key,
             "kept": len(result.kept),
@@ -97,3 +99,7 @@ class StageFolder:
 
     def dropped(self) -> ImageSet:
         return ImageSet.read(self.path / "dropped.parquet")
+
+    def spared(self) -> ImageSet:
+        """Images that a threshold let pass, with what each is most like; none where the stage has none."""
+        return ImageSet.read(self.path / "spared.parquet")

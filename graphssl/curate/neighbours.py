@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphssl.curate.search import Neighbours, nearest
-from graphssl.curate.sets import ImageSet, union
+from graphssl.curate.sets import NONE, ImageSet, union
 from graphssl.curate.stage import Work
 from graphssl.curate.vectors import Vectors
 
@@ -28,3 +30,14 @@ def neighbours(work: Work, attrs: Mapping[str, Any], base: ImageSet, queries: Im
     (rows, asked), names = rows_of(work, attrs, base, queries)
     folder = work.scratch("neighbours", *names, k, attrs["index"])
     return nearest(work.engine, folder, rows, asked, k, index=attrs["index"])
+
+
+def most_like(near: Neighbours, base: ImageSet, queries: ImageSet) -> ImageSet:
+    """Each query with the image of `base` that is nearest to it."""
+    first = [(ids[:, 0], similarity[:, 0]) for _, ids, similarity in near]
+    rows, similarity = (np.concatenate(column) for column in zip(*first, strict=True))
+    there = rows >= 0
+    none = np.full(len(queries), NONE, dtype=np.int64)
+    return ImageSet(
+        queries.ids, np.where(there, similarity, np.float32(np.nan)), none, np.where(there, base.ids[rows], NONE)
+    )

@@ -17,6 +17,7 @@ from graphssl.curate.embedding import Embed, Embedded, Encoder, Part, joined, pa
 from graphssl.curate.engine import Engine, Local, missing
 from graphssl.curate.flow import encoders, stage
 from graphssl.curate.folder import CurationFolder, StageFolder, digest
+from graphssl.curate.report import Report
 from graphssl.curate.sets import ImageSet, nothing, union
 from graphssl.curate.stage import Result, Work
 from graphssl.curate.vectors import Vectors
@@ -73,6 +74,7 @@ class _Runner:
         self.graph, self.folder, self.options, self.say = graph, folder, options, say
         self.rank, self.ranks, self.from_first = ranks
         self.images = Catalogue(graph)
+        self.report = Report(graph, folder, self.images)
         self.embedded: dict[tuple[str, str], Embedded] = {}
         self.sets: dict[str, ImageSet] = {}
         self.keys: dict[str, dict[str, Any]] = {}
@@ -131,6 +133,7 @@ class _Runner:
         record = self.from_first(lambda: self.done(node, folder))
         self.records[node.name] = record
         self.sets[node.name] = folder.kept()
+        self.from_first(lambda: self.report.add(node, record, self.sets))
 
     def done(self, node: Node, folder: StageFolder) -> dict[str, Any]:
         record = folder.record()

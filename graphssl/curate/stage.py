@@ -40,13 +40,15 @@ class Work:
 class Result:
     """What a stage gives: the images it keeps, those it drops (each with what it is like), and what it says of them.
 
-    facts: numbers for the summary. words: one line for people.
+    facts: numbers for the summary. words: one line for people. spared: of a stage with a threshold, the images it keeps with what each
+    is most like.
     """
 
     kept: ImageSet
     dropped: ImageSet
     words: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    spared: ImageSet | None = None
 
 
 class Stage(Op):

@@ -14,7 +14,7 @@ from graphssl.runtime.diagnosis import explanations
 from graphssl.views.describe import words
 from graphssl.views.escape import xml
 from graphssl.views.page.parts import filled, part, policy, reading_style
-from graphssl.views.scene import scene
+from graphssl.views.scene import Scene, scene
 from graphssl.views.svg import svg
 
 TITLE = 50
@@ -26,18 +26,18 @@ Section = tuple[str, str, str]
 
 def report(run: Run, pictures: Sequence[str] = (), pictures_note: str = "", script: str = "") -> str:
     """The page of a run. pictures: elements, those of `graphssl.pictures.page.figure`; script: what they need."""
-    sections = [section for section in _sections(run, pictures, pictures_note) if section[2]]
-    body = [_header(run), "<main>", _told(run), *map(_section, sections), "</main>"]
+    sections = [section(*told) for told in _sections(run, pictures, pictures_note) if told[2]]
+    body = [_header(run), "<main>", _told(run), *sections, "</main>"]
     return document(run.graph.title or run.name, "\n".join(body), script)
 
 
-def document(title: str, body: str, script: str = "") -> str:
-    """A page that is read from top to bottom, with the rules of reports and sheets."""
+def document(title: str, body: str, script: str = "", style: str = "") -> str:
+    """A page that is read from top to bottom, with the rules of reports and sheets, and more of its own."""
     sheets = part("graphssl.pictures", "sheet.css")
     parts = {
         "policy": policy(script),
         "title": xml(title),
-        "style": f"{reading_style(__package__, 'report.css')}\n{sheets}",
+        "style": f"{reading_style(__package__, 'report.css')}\n{sheets}\n{style}",
         "body": f"{body}\n<script>{script}</script>" if script else body,
     }
     return filled(part("graphssl.views.page", "plain.html"), parts)
@@ -58,7 +58,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _sections(run: Run, pictures: Sequence[str], note: str) -> Iterator[Section]:
-    yield "Method", run.graph.spec.paper, _drawing(run)
+    yield "Method", run.graph.spec.paper, drawing(scene(run.graph))
     yield (
         "Evaluations",
         "Results of graphssl eval on frozen or fine-tuned weights, as the run folder keeps them.",
@@ -71,11 +71,12 @@ def _sections(run: Run, pictures: Sequence[str], note: str) -> Iterator[Section]
     yield "Provenance", "", _provenance(run)
 
 
-def _section(section: Section) -> str:
-    title, note, body = section
+def section(title: str, note: str, body: str, place: str = "") -> str:
+    """A card of the page: its title, a sentence about it or nothing, and what it shows. place: its anchor; default: by the title."""
     said = f'<p class="soft">{xml(note)}</p>' if note else ""
-    place = title.lower()
-    return f'<section id="{place}" class="card" aria-labelledby="{place}-title"><h2 id="{place}-title">{title}</h2>{said}{body}</section>'
+    place = xml(place or title.lower())
+    head = f'<h2 id="{place}-title">{xml(title)}</h2>'
+    return f'<section id="{place}" class="card" aria-labelledby="{place}-title">{head}{said}{body}</section>'
 
 
 def _header(run: Run) -> str:
@@ -105,9 +106,9 @@ def typical(values: Sequence[float]) -> str:
     return f"{sorted(values)[len(values) // 2]:.0f}" if values else ""
 
 
-def _drawing(run: Run) -> str:
-    """The graph without its title, which the page has."""
-    drawn = re.sub(r'height="(\d+)" viewBox="0 0 (\d+) \d+"', _below_title, svg(scene(run.graph)), count=1)
+def drawing(scene: Scene) -> str:
+    """A drawing without its title, which the page has."""
+    drawn = re.sub(r'height="(\d+)" viewBox="0 0 (\d+) \d+"', _below_title, svg(scene), count=1)
     return f'<div id="graph">{drawn}</div>'
 
 

@@ -29,15 +29,17 @@ class RelativeDeduplicate(Search):
         import numpy as np
 
         from graphssl.curate.copies import copies_of
-        from graphssl.curate.neighbours import neighbours, together
+        from graphssl.curate.neighbours import most_like, neighbours, together
         from graphssl.curate.sets import ImageSet
 
         pool, reference = together(given["pool"]), together(given["reference"])
         within = neighbours(work, attrs, pool, pool, attrs["neighbours"])
-        found = copies_of(within, neighbours(work, attrs, reference, pool, 1), attrs["similarity"])
+        near = neighbours(work, attrs, reference, pool, 1)
+        found = copies_of(within, near, attrs["similarity"])
         touching = np.zeros(len(pool), dtype=np.bool_)
         touching[found.rows] = True
         dropped = ImageSet.of(pool.ids[found.rows], found.similarity, like=reference.ids[found.reference])
         touched = len(set(found.reference.tolist()))
         words = f"{len(pool) - len(dropped):,} of {len(pool):,} kept; {len(dropped):,} touch {touched:,} of {len(reference):,} benchmark images"
-        return Result(pool.where(~touching), dropped, words, {"touched": touched})
+        spared = most_like(near, reference, pool).where(~touching)
+        return Result(pool.where(~touching), dropped, words, {"touched": touched}, spared)

@@ -26,15 +26,17 @@ class SelfDeduplicate(Search):
     @classmethod
     def run(cls, work: Work, attrs: Mapping[str, Any], given: Given) -> Result:
         from graphssl.curate.copies import copies
-        from graphssl.curate.neighbours import neighbours, together
+        from graphssl.curate.neighbours import most_like, neighbours, together
         from graphssl.curate.sets import ImageSet
 
         pool = together(given["pool"])
-        found = copies(neighbours(work, attrs, pool, pool, attrs["neighbours"]), attrs["similarity"])
+        near = neighbours(work, attrs, pool, pool, attrs["neighbours"])
+        found = copies(near, attrs["similarity"])
         out = found.dropped
         dropped = ImageSet.of(
             pool.ids[out], found.similarity[out], found.component[out], like=pool.ids[found.original[out]]
         )
         groups = len(set(found.original[out].tolist()))
         words = f"{len(found.kept):,} of {len(pool):,} kept; {len(out):,} are copies of {groups:,} of them"
-        return Result(ImageSet.of(pool.ids[found.kept]), dropped, words, {"groups": groups})
+        kept = ImageSet.of(pool.ids[found.kept])
+        return Result(kept, dropped, words, {"groups": groups}, most_like(near, pool, pool).where(found.kept))
