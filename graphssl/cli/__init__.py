@@ -7,7 +7,17 @@ import sys
 from collections.abc import Sequence
 
 from graphssl import __version__
-from graphssl.cli.parsers import adder, curating, embedding, evaluating, exporting, inspecting, picturing, running, sharding
+from graphssl.cli.parsers import (
+    adder,
+    curating,
+    embedding,
+    evaluating,
+    exporting,
+    inspecting,
+    picturing,
+    running,
+    sharding,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

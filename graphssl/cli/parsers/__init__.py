@@ -10,4 +10,14 @@ from graphssl.cli.parsers.running import running
 from graphssl.cli.parsers.sharding import sharding
 from graphssl.cli.parsers.shared import adder
 
-__all__ = ["adder", "curating", "embedding", "evaluating", "exporting", "inspecting", "picturing", "running", "sharding"]
+__all__ = [
+    "adder",
+    "curating",
+    "embedding",
+    "evaluating",
+    "exporting",
+    "inspecting",
+    "picturing",
+    "running",
+    "sharding",
+]
