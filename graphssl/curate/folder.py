@@ -29,6 +29,7 @@ class CurationFolder:
         self.path = Path(path)
         self.file = self.path / "curation.yaml"
         self.manifest = self.path / "manifest.parquet"
+        self.manifest = self.path / "manifest.parquet"
         self.summary = self.path / "summary.json"
         self.report = self.path / "report.html"
 

@@ -91,9 +91,11 @@ class _Runner:
         return dict(self.from_first(self.finish))
 
     def begin(self, curation: Curation, nodes: Sequence[Node]) -> None:
-        """Refuse to do stages anew that are done with other settings, unless that is asked for."""
-        changed = [] if self.options.allow_changed else [node.name for node in nodes if self.change(node)]
-        if changed:
+        """Refuse to do stages anew that are done with other settings, unless that is asked for: then the manifest goes."""
+        changed = [node.name for node in nodes if self.change(node)]
+        if changed and self.options.allow_changed:
+            self.folder.manifest.unlink(missing_ok=True)  # it is no longer what the stages say
+        elif changed:
             first = self.graph.nodes[changed[0]]
             others = f", so {', '.join(f'`{name}`' for name in changed[1:])} would change, too" if changed[1:] else ""
             raise RunError(
@@ -126,22 +128,25 @@ class _Runner:
 
     def do(self, node: Node) -> None:
         """Do a stage, or take over what it gave before."""
-        folder = self.folder.stage(node.name)
+        folder, began = self.folder.stage(node.name), time.perf_counter()
         if node.kind == "source":
             for run in self.encoders(node):
                 self.embed(node, run, folder)
-        record = self.from_first(lambda: self.done(node, folder))
+        record = self.from_first(lambda: self.done(node, folder, began))
         self.records[node.name] = record
         self.sets[node.name] = folder.kept()
         self.from_first(lambda: self.report.add(node, record, self.sets))
 
-    def done(self, node: Node, folder: StageFolder) -> dict[str, Any]:
+    def done(self, node: Node, folder: StageFolder, began: float) -> dict[str, Any]:
         record = folder.record()
-        if record and record["key"] == self.keys[node.name]:
+        if (
+            record
+            and record["key"] == self.keys[node.name]
+            and (node.kind != "manifest" or self.folder.manifest.exists())
+        ):
             self.say(f"{node.name}: {record['words']} (done before)")
             return record
         folder.done.unlink(missing_ok=True)
-        began = time.perf_counter()
         result = self.listed(node) if node.kind == "source" else self.computed(node, folder)
         record = folder.finish(self.keys[node.name], result, time.perf_counter() - began)
         self.say(f"{node.name}: {record['words']}")
@@ -182,7 +187,7 @@ class _Runner:
         def vectors(images: ImageSet, run: str) -> Vectors:
             return self.vectors(images, run, folder)
 
-        work = Work(self.options.engine, self.images, vectors, folder.scratch, self.folder.path)
+        work = Work(self.options.engine, self.images, vectors, folder.scratch, self.folder.manifest)
         return stage(node).run(work, node.attrs, given)
 
     def vectors(self, images: ImageSet, run: str, folder: StageFolder) -> Vectors:

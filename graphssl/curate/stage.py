@@ -26,14 +26,14 @@ class Work:
 
     engine: computes units of work, here or elsewhere. images: where images lie. vectors: the rows (n d) of a set by an encoder, in
     the order of its ids. scratch: a folder for intermediate results of a name that depend on these facts; what lies there is used again.
-    out: the folder of the curation.
+    manifest: the file that lists the images to train on.
     """
 
     engine: Engine
     images: Catalogue
     vectors: Callable[[ImageSet, str], Vectors]
     scratch: Callable[..., Path]
-    out: Path
+    manifest: Path
 
 
 @dataclass(frozen=True)

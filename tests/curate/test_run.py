@@ -105,6 +105,17 @@ def test_allowed_to_change_it_does_anew_what_depends_on_it_and_no_more(planted: 
     assert searched and {file: after.get(file) for file in searched} == {file: before[file] for file in searched}
 
 
+def test_a_manifest_that_is_gone_or_out_of_date_is_written_anew(
+    planted: Planted, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "whole"
+    (out / "manifest.parquet").unlink()
+    curate(planted(), str(out))
+    assert written(out) == whole
+    curate(planted({"nodes.near.neighbours": 1}), str(out), Options(allow_changed=True, until="near"))
+    assert not (out / "manifest.parquet").exists()
+
+
 def test_a_stage_that_is_skipped_lets_its_images_pass(planted: Planted, tmp_path: Path) -> None:
     curate(planted({"nodes.unique.skip": True, "nodes.near.skip": True}), str(tmp_path / "out"))
     assert kept(tmp_path / "out") == {

@@ -25,6 +25,6 @@ class Manifest(Stage):
         from graphssl.curate.manifest import write_manifest
         from graphssl.curate.sets import nothing
 
-        kept, counts = write_manifest(work.out / "manifest.parquet", work.images, given["sets"])
+        kept, counts = write_manifest(work.manifest, work.images, given["sets"])
         words = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
         return Result(kept, nothing(), words, {"by_stage": counts})
