@@ -7,15 +7,21 @@ import json
 import sys
 
 from graphssl.cli.failures import UsageError
-from graphssl.language.diagnostics import render_text
+from graphssl.language.diagnostics import did_you_mean, render_text
 
 
 def curate(arguments: argparse.Namespace) -> int:
     from graphssl.curate.curation import load
 
-    overrides = [*arguments.set, *(f"nodes.{name}.skip=true" for name in arguments.skip)]
-    curation = load(arguments.curation, overrides, plugins=arguments.plugin)
-    curation.checked_graph()
+    curation = load(arguments.curation, arguments.set, plugins=arguments.plugin)
+    stages = curation.checked_graph().nodes
+    if arguments.skip:
+        for name in arguments.skip:
+            if name not in stages:
+                raise UsageError(f"there is no stage `{name}` to skip: {did_you_mean(name, stages)}")
+        skipped = [f"nodes.{name}.skip=true" for name in arguments.skip]
+        curation = load(arguments.curation, [*arguments.set, *skipped], plugins=arguments.plugin)
+        curation.checked_graph()
     if curation.findings:
         print(render_text(curation.findings), end="\n\n", file=sys.stderr)
     if arguments.workers < 1:

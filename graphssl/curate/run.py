@@ -77,14 +77,14 @@ class _Runner:
         self.report = Report(graph, folder, self.images)
         self.embedded: dict[tuple[str, str], Embedded] = {}
         self.sets: dict[str, ImageSet] = {}
-        self.keys: dict[str, dict[str, Any]] = {}
         self.records: dict[str, dict[str, Any]] = {}
+        self.keys: dict[str, dict[str, Any]] = {}
+        for node in graph:  # in order: a stage's key has those of its inputs
+            self.keys[node.name] = self.key(node)
 
     def run(self, curation: Curation) -> dict[str, Any]:
         nodes = list(self.graph)
         last = next((i for i, node in enumerate(nodes) if node.name == self.options.until), len(nodes) - 1)
-        for node in nodes:
-            self.keys[node.name] = self.key(node)
         self.from_first(lambda: self.begin(curation, nodes[: last + 1]))
         for node in nodes[: last + 1]:
             self.do(node)
@@ -188,7 +188,10 @@ class _Runner:
             return self.vectors(images, run, folder)
 
         work = Work(self.options.engine, self.images, vectors, folder.scratch, self.folder.manifest)
-        return stage(node).run(work, node.attrs, given)
+        try:
+            return stage(node).run(work, node.attrs, given)
+        except RunError as error:
+            raise RunError(f"`{node.name}`: {error}") from None
 
     def vectors(self, images: ImageSet, run: str, folder: StageFolder) -> Vectors:
         split = list(self.images.split(images.ids))
