@@ -126,22 +126,21 @@ class _Runner:
 
     def do(self, node: Node) -> None:
         """Do a stage, or take over what it gave before."""
-        folder = self.folder.stage(node.name)
+        folder, began = self.folder.stage(node.name), time.perf_counter()
         if node.kind == "source":
             for run in self.encoders(node):
                 self.embed(node, run, folder)
-        record = self.from_first(lambda: self.done(node, folder))
+        record = self.from_first(lambda: self.done(node, folder, began))
         self.records[node.name] = record
         self.sets[node.name] = folder.kept()
         self.from_first(lambda: self.report.add(node, record, self.sets))
 
-    def done(self, node: Node, folder: StageFolder) -> dict[str, Any]:
+    def done(self, node: Node, folder: StageFolder, began: float) -> dict[str, Any]:
         record = folder.record()
         if record and record["key"] == self.keys[node.name]:
             self.say(f"{node.name}: {record['words']} (done before)")
             return record
         folder.done.unlink(missing_ok=True)
-        began = time.perf_counter()
         result = self.listed(node) if node.kind == "source" else self.computed(node, folder)
         record = folder.finish(self.keys[node.name], result, time.perf_counter() - began)
         self.say(f"{node.name}: {record['words']}")
