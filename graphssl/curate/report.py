@@ -110,12 +110,14 @@ class Report:
     def _stage(self, node: Node, kept: ImageSet, folder: StageFolder) -> str:
         record = self._records[node.name]
         dropped, spared = folder.dropped(), folder.spared()
-        settings = words({name: value for name, value in node.attrs.items() if value not in (None, False)})
+        settings = words(
+            {name: value for name, value in node.attrs.items() if value is not None and value is not False}
+        )
         about = node.op.doc().partition("\n\n")[0].replace("\n", " ")
         body = [
             f'<p>{xml(record["words"])}</p><p class="soft">{xml(settings)}</p>',
             _similarities(node, kept, dropped, spared),
-            *self._unreadable(dropped.where(dropped.like == NONE)),
+            *(self._unreadable(dropped) if node.kind == "source" else ()),
             *(figure(sheet) for sheet in self._sheets(node, kept, dropped, spared) if sheet.rows),
         ]
         return section(node.name, about, "".join(body), f"stage-{node.name}")
@@ -123,6 +125,8 @@ class Report:
     def _sheets(self, node: Node, kept: ImageSet, dropped: ImageSet, spared: ImageSet) -> Iterator[Sheet]:
         """By what the result says of its images: what they are like, the clusters they are from, or nothing."""
         threshold = node.attrs.get("similarity")
+        if node.attrs["skip"]:
+            return
         if threshold is not None:
             yield from self._examples.spared(spared, threshold)
             yield from self._examples.dropped(dropped, threshold)
@@ -145,11 +149,10 @@ class Report:
 def _similarities(node: Node, kept: ImageSet, dropped: ImageSet, spared: ImageSet) -> str:
     """How similar the images are to what they are compared with; nothing where they are not compared."""
     threshold = node.attrs.get("similarity")
+    if node.kind != "stage" or node.attrs["skip"]:
+        return ""
     if threshold is not None:
-        title = "images by their similarity to the nearest"
-        return histogram(title, spared.similarity, dropped.similarity, threshold)
-    return (
-        histogram("images by their similarity to what they were chosen for", kept.similarity, dropped.similarity, None)
-        if node.kind == "stage"
-        else ""
+        return histogram("images by their similarity to the nearest", spared.similarity, dropped.similarity, threshold)
+    return histogram(
+        "images by their similarity to what they were chosen for", kept.similarity, dropped.similarity, None
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -92,6 +94,7 @@ def test_an_image_that_stays_for_another_picture_is_no_success() -> None:
 def manifest_of(planted: Curations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The manifest that an engine makes, of many units of work."""
     monkeypatch.setattr(search, "QUERIES", 8)
+    monkeypatch.setenv("GRAPHSSL_CACHE", str(tmp_path / "cache"))
 
     def manifest(name: str, engine: Engine | None = None, **more: Any) -> Any:
         curate(planted(**more), str(tmp_path / name), Options(engine=engine or Local()))
@@ -113,16 +116,37 @@ def test_ray_makes_the_same_manifest(manifest_of: Callable[..., Any]) -> None:
     assert manifest_of("local") == manifest_of("ray", engine_ray.Ray(2))
 
 
+def as_archive(files: Sequence[Path], root: Path) -> str:
+    with tarfile.open(root / "pool.tar", "w") as archive:
+        for file in files:
+            archive.add(file, f"pool/{file.name}")
+    return f"{root}/pool.tar"
+
+
+def as_shards(files: Sequence[Path], root: Path) -> str:
+    """Two shards, of which each has its images in the order given."""
+    for number in range(2):
+        with tarfile.open(root / f"{number}.tar", "w") as shard:
+            for file in (file for file in files if len(file.name) % 2 == number):
+                shard.add(file, file.name)
+    return f"wds:{root}/{{0..1}}.tar"
+
+
+def as_manifest(files: Sequence[Path], root: Path) -> str:
+    pq.write_table(pa.table({"path": [str(file) for file in files]}), root / "list.parquet")
+    return f"manifest:{root}/list.parquet"
+
+
+@pytest.mark.parametrize("given", [as_archive, as_shards, as_manifest])
 def test_the_order_in_which_images_are_given_changes_nothing(
-    manifest_of: Callable[..., Any], photos: Path, tmp_path: Path
+    given: Callable[..., str], manifest_of: Callable[..., Any], photos: Path, tmp_path: Path
 ) -> None:
-    root = Path(shutil.copytree(photos, tmp_path / "root"))
-    files = sorted((root / "pool").iterdir())
     found = []
-    for number, order in enumerate((files, files[::-1], files[1::2] + files[::2])):
-        with tarfile.open(root / "pool.tar", "w") as archive:
-            for file in order:
-                archive.add(file, f"pool/{file.name}")
-        found.append(manifest_of(str(number), root=root, overrides={"nodes.pool.data": f"{root}/pool.tar"}))
-    assert found[0] == found[1] == found[2]
-    assert {row["shard"] for row in found[0]} == {None, f"{root}/pool.tar"}
+    for name in ("sorted", "shuffled"):
+        root = Path(shutil.copytree(photos, tmp_path / name / "root"))
+        files = sorted((root / "pool").iterdir())
+        order = files if name == "sorted" else files[1::2] + files[-2::-2]
+        rows = manifest_of(f"{name}/out", root=root, overrides={"nodes.pool.data": given(order, root)})
+        found.append([{key: str(value).replace(str(root), "") for key, value in row.items()} for row in rows])
+    assert found[0] == found[1]
+    assert [row["source"] for row in found[0]].count("pool") > 1
