@@ -48,10 +48,11 @@ class Subset(Wrapped):
 
     @property
     def shard_sizes(self) -> tuple[int, ...]:
-        """Of each shard, how many of its images are among these, which are in order."""
+        """Of each shard, how many of its images are among these; () where they are not shard by shard."""
         whole = super().shard_sizes
-        borders = np.searchsorted(self.indices, np.cumsum((0, *whole)))
-        return tuple(np.diff(borders).tolist())
+        shards = np.searchsorted(np.cumsum(whole), self.indices, side="right")
+        in_order = bool((np.diff(shards) >= 0).all())
+        return tuple(np.bincount(shards, minlength=len(whole)).tolist()) if whole and in_order else ()
 
     def label_map(self, index: int) -> Tensor:
         return super().label_map(self.indices[index])

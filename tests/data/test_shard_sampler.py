@@ -118,6 +118,7 @@ def test_a_source_says_which_order_it_needs() -> None:
     source.shard_sizes = (10, 10, 20)  # type: ignore[attr-defined]
     part = Subset(source, [0, 9, 10, 39])
     assert part.shard_sizes == (2, 1, 1)
+    assert Subset(source, [39, 0]).shard_sizes == () and Subset(source, [9, 0, 39]).shard_sizes == (2, 0, 1)
     for chosen in (source, part, Subset(source, [30, 31])):
         sampler = sampler_of(chosen, 2, seed=1)
         assert isinstance(sampler, ShardSampler)

@@ -77,7 +77,11 @@ class ShardedSource:
             yield f"shard {shard.url} {shard.key} {samples}"
 
     def place(self, index: int) -> Place:
-        number, table, row = self._sample(index)
+        """Raises DataError where the shard is left out."""
+        try:
+            number, table, row = self._sample(index)
+        except BadImage as error:
+            raise DataError(str(error)) from None
         return Place(shard=self._shards[number].url, key=key_of_sample(table.names[row]))
 
     def read(self, index: int) -> bytes:

@@ -117,6 +117,9 @@ def test_many_lost_shards_are_no_accident(remote: str) -> None:
     for index in (8, 9):
         with pytest.raises(BadImage, match="is left out with its 4 images"):
             source.load(index)
+    assert source.label(8) == -1
+    with pytest.raises(DataError, match=r"is left out with its 4 images: the shard .* is missing"):
+        source.place(8)  # type: ignore[attr-defined]
     with pytest.raises(DataError, match="2 of 5 shards of"):
         source.load(12)
 
