@@ -1,6 +1,7 @@
 """Whether all processes hold the same numbers: parameters, registers, running statistics and the optimizer's moments.
 
-They do by construction: gradients are averaged, registers take the rows of all ranks in one order. This makes sure of it.
+They do by construction: gradients are averaged, registers take the rows of all ranks in one order. This makes sure of it. Before a
+run begins, too, whether all have found the same images.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.distributed as dist
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from graphssl.data.sources import ImageSource
 from graphssl.ops.modules.batch_norm import Grouped
 from graphssl.ops.modules.distributed import world
 from graphssl.runtime.errors import RunError
@@ -44,6 +47,23 @@ def require_agreement(
                 f"{'differs' if len(odd) == 1 else 'differ'} from the others; nothing was written: go on from the last checkpoint "
                 "with --resume, and look for what reaches one process only (a faulty device, an op that draws random numbers)"
             )
+
+
+def require_same_images(source: ImageSource) -> None:
+    """Raise RunError, on every rank, where processes have not found the same images, by number, shards and classes.
+
+    Each has opened the data itself, perhaps on another machine, where a file or shard may be missing.
+    """
+    if world()[1] == 1:
+        return
+    everyone = gather_object([(len(source), tuple(getattr(source, "shard_sizes", ())), source.classes)])
+    odd = next((rank for rank, found in enumerate(everyone) if found != everyone[0]), None)
+    if odd is not None:
+        (first, *_), (other, *_) = everyone[0], everyone[odd]
+        counts = f"{first} and {other} images" if first != other else f"{first} images each, but not of the same shards"
+        raise RunError(
+            f"processes 0 and {odd} do not find the same in `{source.name}`: {counts}; is the data whole on every machine?"
+        )
 
 
 def fingerprint(x: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from graphssl.ir.graph import Graph
 from graphssl.language.train import Train
 from graphssl.ops.modules.batch_norm import synchronise_batch_norm
 from graphssl.pipeline import Method
+from graphssl.runtime.agreement import require_same_images
 from graphssl.runtime.errors import RunError
 from graphssl.runtime.evaluation import Evaluation
 from graphssl.runtime.exact import ExactAccumulation
@@ -89,6 +90,7 @@ def prepare(
     if options.compile:
         require_compiler(accelerator.device, graph)
     images = balanced_share(open_data(options.data, "train", seed=recipe.seed), recipe.images, seed=recipe.seed)
+    require_same_images(images)
     source = _kept(images, options)
     ranks = accelerator.num_processes
     if recipe.batch_size % (ranks * recipe.accumulate):

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from graphssl.runtime import agreement
 from graphssl.runtime.agreement import fingerprint
+from graphssl.runtime.errors import RunError
 
 TRAINING = """
 import sys, graphssl
@@ -119,3 +121,24 @@ def test_a_fingerprint_is_of_the_bytes() -> None:
     assert int(fingerprint(nan)) == int(fingerprint(nan.clone())), "equal, though nan is not"
     strided = torch.arange(12.0).view(3, 4).T
     assert int(fingerprint(strided)) == int(fingerprint(strided.contiguous()))
+
+
+@pytest.mark.parametrize(
+    "other, told",
+    [
+        ((19, (4,) * 4 + (3,), ("a",)), "20 and 19 images"),
+        ((20, (5,) * 4, ("a",)), "20 images each, but not of the same shards"),
+    ],
+)
+def test_processes_that_find_other_images_do_not_begin(
+    other: object, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = type(
+        "Source", (), {"name": "wds:x", "shard_sizes": (4,) * 5, "classes": ("a",), "__len__": lambda _: 20}
+    )()
+    monkeypatch.setattr(agreement, "world", lambda: (0, 3))
+    monkeypatch.setattr(agreement, "gather_object", lambda mine: [*mine, *mine, other])
+    with pytest.raises(RunError, match=f"processes 0 and 2 do not find the same in `wds:x`: {told}"):
+        agreement.require_same_images(source)
+    monkeypatch.setattr(agreement, "gather_object", lambda mine: mine * 3)
+    agreement.require_same_images(source)
