@@ -202,7 +202,6 @@ def _opened(url: str) -> Iterator[IO[bytes]]:
 
 def _make_room(kept: Path) -> None:
     """Remove what was not used for longest until the rest fits; who reads it still has it open."""
-    room = float(os.environ.get("GRAPHSSL_SHARDS_GB", "20")) * 2**30
     found = []
     for path in (*kept.parent.glob("*.shard"), *kept.parent.glob(".*.p*")):
         with suppress(OSError):  # another process was faster
@@ -211,11 +210,20 @@ def _make_room(kept: Path) -> None:
                 found.append((state.st_mtime, state.st_size, path))
             elif time.time() - state.st_mtime > _ABANDONED:
                 path.unlink()
-    excess = sum(size for _, size, _ in found) - room
+    excess = sum(size for _, size, _ in found) - _room()
     for _, size, path in sorted(found):
         if excess > 0 and path != kept:
             path.unlink(missing_ok=True)
             excess -= size
+
+
+def _room() -> float:
+    """Bytes that the cache may hold."""
+    words = os.environ.get("GRAPHSSL_SHARDS_GB", "20")
+    try:
+        return float(words) * 2**30
+    except ValueError:
+        raise DataError(f"GRAPHSSL_SHARDS_GB is a number of gigabytes, got `{words}`") from None
 
 
 def _why(error: Exception) -> str:

@@ -55,14 +55,13 @@ class Written:
 def write_shards(
     source: ImageSource,
     folder: Path,
-    name: str = "shard",
     *,
     images: int | None = None,
     size_mb: float = 256,
     shuffle: int | None = 0,
     workers: int = 0,
 ) -> Written:
-    """Write FOLDER/NAME-000000.tar, … and FOLDER/index.json.
+    """Write FOLDER/shard-000000.tar, … and FOLDER/index.json.
 
     Args:
         images: of a shard. None: as many as give about `size_mb`, at most 10,000.
@@ -74,14 +73,17 @@ def write_shards(
     if (folder / INDEX).exists():
         raise DataError(f"`{folder}` holds shards already: choose another -o, or remove it")
     size = images or _images_of(source, size_mb)
-    facts = {"data": _identity(source), "images": size, "shuffle": shuffle, "name": name}
+    facts = {"data": _identity(source), "images": size, "shuffle": shuffle}
     order = _order(source, size, shuffle)
     parts = [order[start : start + size] for start in range(0, len(order), size)]
-    items = _Shards(source, [folder / f"{name}-{number:06d}.tar" for number in range(len(parts))], parts)
+    items = _Shards(source, [folder / f"shard-{number:06d}.tar" for number in range(len(parts))], parts)
     try:
         _begin(folder, facts, {path.name for path in items.paths})
+        entries: list[tuple[Entry, int]] = []
         with progress("shards", len(parts)) as advance:
-            entries = [_told(entry, advance) for entry in in_order(items, range(len(parts)), workers)]
+            for entry in in_order(items, range(len(parts)), workers):
+                entries.append(entry)
+                advance(1)
         return _finish(source, folder, entries)
     except OSError as error:
         raise _refused(folder, error) from None
@@ -142,11 +144,6 @@ def _entry(path: Path) -> Entry:
     with path.open("rb") as file:
         md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return Entry(path.name, len(scan(path, str(path))), path.stat().st_size, md5)
-
-
-def _told(entry: tuple[Entry, int], advance: Any) -> tuple[Entry, int]:
-    advance(1)
-    return entry
 
 
 def _begin(folder: Path, facts: dict[str, Any], names: set[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from graphssl.data.errors import BadImage, BadShard, DataError, NoSplit
 from graphssl.data.place import placed
+from graphssl.data.shards import hugging_face
 from graphssl.data.shards.hugging_face import DownloadedSource
 from graphssl.data.sources import open_data
 
@@ -57,6 +59,28 @@ def test_parquet_files_are_shards(hub: str, class_folder: Path) -> None:
     place = placed(source).place(7)
     assert place.shard.endswith("hub/data/train-00001-of-00002.parquet") and place.key == "1"
     assert placed(source).read(7) == Path(folder.describe(7)).read_bytes()
+
+
+def test_parquet_files_behind_urls_are_fetched_when_they_are_used(
+    hub: str, class_folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, opened = fsspec.filesystem("memory"), hugging_face._builder
+    system.put(f"{hub.removeprefix('hf:')}/data/", "/hub/", recursive=True)
+
+    def elsewhere(*arguments: Any) -> Any:
+        builder, asked = opened(*arguments)
+        files = builder.config.data_files
+        builder.config.data_files = {
+            part: [f"memory:///hub/{Path(file).name}" for file in files[part]] for part in files
+        }
+        return builder, asked
+
+    monkeypatch.setattr(hugging_face, "_builder", elsewhere)
+    source, folder = open_data(hub), open_data(str(class_folder))
+    assert source.shard_sizes == (6, 4) and not (cache_folder / "shards").exists()  # type: ignore[attr-defined]
+    assert torch.equal(source.load(7), folder.load(7)) and source.label(7) == 1
+    assert len([*(cache_folder / "shards").glob("*.shard")]) == 1
+    system.rm("/hub", recursive=True)
 
 
 def test_splits_are_found_or_named(hub: str) -> None:

@@ -88,6 +88,9 @@ def test_the_cache_keeps_what_was_used_last(remote: str, shards: Path, monkeypat
     on_disk(Shard(f"{remote}/shard-000000.tar"))  # used again
     on_disk(Shard(f"{remote}/shard-000003.tar"))
     assert [path.exists() for path in kept] == [True, False, True]
+    monkeypatch.setenv("GRAPHSSL_SHARDS_GB", "much")
+    with pytest.raises(DataError, match="GRAPHSSL_SHARDS_GB is a number of gigabytes, got `much`"):
+        on_disk(Shard(f"{remote}/shard-000004.tar"))
 
 
 def test_a_full_disk_is_no_damaged_shard(remote: str, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
