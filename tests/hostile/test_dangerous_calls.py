@@ -26,6 +26,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("compiler/build.py", "compile"): "gives that source a file name, so that errors have places",
     ("compiler/eject.py", "importlib.import_module"): "modules that our own helpers import, to copy them; no name comes from a file",
     ("ops/__init__.py", "importlib.import_module"): "plugins that a person names on the command line are code by design",
+    ("curate/stages/__init__.py", "importlib.import_module"): "likewise, of stages",
     ("ops/__init__.py", "entry_points"): "plugins that a person installed are code by design",
     ("cli/parsers/shared.py", "importlib.import_module"): "our own commands, imported when they are called",
     ("__init__.py", "importlib.import_module"): "our own modules, imported when they are used",
