@@ -41,3 +41,10 @@ def most_like(near: Neighbours, base: ImageSet, queries: ImageSet) -> ImageSet:
     return ImageSet(
         queries.ids, np.where(there, similarity, np.float32(np.nan)), none, np.where(there, base.ids[rows], NONE)
     )
+
+
+def doubt(what: str, count: int, pool: ImageSet) -> str:
+    """What to say where copies are more than one expects, a twentieth of the pool: chains of images that are merely alike."""
+    if count <= max(20, len(pool) // 20):
+        return ""
+    return f"; {what}: is the threshold too low for this encoder? The report shows pairs around it"

@@ -75,6 +75,15 @@ def test_of_two_copies_the_one_whose_place_comes_first_stays(planted: Planted, t
     assert {"00", "01", "02", "03", "04"} <= names and not [name for name in names if name.startswith("copy")]
 
 
+def test_a_threshold_that_takes_everything_for_a_copy_is_doubted(planted: Planted, tmp_path: Path) -> None:
+    said: list[str] = []
+    curate(planted({"nodes.unique.similarity": -1}), str(tmp_path / "out"), Options(until="unique"), said.append)
+    assert said[-1] == (
+        "unique: 1 of 48 kept; 47 are copies of 1 of them; one group holds 48 images: is the threshold too low for this encoder? "
+        "The report shows pairs around it"
+    )
+
+
 def test_a_second_run_does_nothing(planted: Planted, tmp_path: Path) -> None:
     out = tmp_path / "out"
     curate(planted(), str(out))

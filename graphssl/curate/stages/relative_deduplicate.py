@@ -29,7 +29,7 @@ class RelativeDeduplicate(Search):
         import numpy as np
 
         from graphssl.curate.copies import copies_of
-        from graphssl.curate.neighbours import most_like, neighbours, together
+        from graphssl.curate.neighbours import doubt, most_like, neighbours, together
         from graphssl.curate.sets import ImageSet
 
         pool, reference = together(given["pool"]), together(given["reference"])
@@ -41,5 +41,6 @@ class RelativeDeduplicate(Search):
         dropped = ImageSet.of(pool.ids[found.rows], found.similarity, like=reference.ids[found.reference])
         touched = len(set(found.reference.tolist()))
         words = f"{len(pool) - len(dropped):,} of {len(pool):,} kept; {len(dropped):,} touch {touched:,} of {len(reference):,} benchmark images"
+        words += doubt("these are many", len(dropped), pool)
         spared = most_like(near, reference, pool).where(~touching)
         return Result(pool.where(~touching), dropped, words, {"touched": touched}, spared)

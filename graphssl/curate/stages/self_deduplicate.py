@@ -25,8 +25,10 @@ class SelfDeduplicate(Search):
 
     @classmethod
     def run(cls, work: Work, attrs: Mapping[str, Any], given: Given) -> Result:
+        import numpy as np
+
         from graphssl.curate.copies import copies
-        from graphssl.curate.neighbours import most_like, neighbours, together
+        from graphssl.curate.neighbours import doubt, most_like, neighbours, together
         from graphssl.curate.sets import ImageSet
 
         pool = together(given["pool"])
@@ -36,7 +38,15 @@ class SelfDeduplicate(Search):
         dropped = ImageSet.of(
             pool.ids[out], found.similarity[out], found.component[out], like=pool.ids[found.original[out]]
         )
-        groups = len(set(found.original[out].tolist()))
-        words = f"{len(found.kept):,} of {len(pool):,} kept; {len(out):,} are copies of {groups:,} of them"
+        sizes = np.unique(found.original[out], return_counts=True)[1]
+        largest = int(sizes.max(initial=0)) + 1
+        words = f"{len(found.kept):,} of {len(pool):,} kept; {len(out):,} are copies of {len(sizes):,} of them"
+        words += doubt(f"one group holds {largest:,} images", largest, pool)
         kept = ImageSet.of(pool.ids[found.kept])
-        return Result(kept, dropped, words, {"groups": groups}, most_like(near, pool, pool).where(found.kept))
+        return Result(
+            kept,
+            dropped,
+            words,
+            {"groups": len(sizes), "largest": largest},
+            most_like(near, pool, pool).where(found.kept),
+        )
