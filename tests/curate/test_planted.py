@@ -110,10 +110,12 @@ def test_the_number_of_workers_changes_nothing(manifest_of: Callable[..., Any]) 
 
 
 @pytest.mark.slow
-def test_ray_makes_the_same_manifest(manifest_of: Callable[..., Any]) -> None:
-    pytest.importorskip("ray")
-    engine_ray = pytest.importorskip("graphssl.curate.engine_ray")
-    assert manifest_of("local") == manifest_of("ray", engine_ray.Ray(2))
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_ray_makes_the_same_manifest(manifest_of: Callable[..., Any], request: pytest.FixtureRequest) -> None:
+    ray = pytest.importorskip("ray")
+    request.addfinalizer(ray.shutdown)
+    engine = pytest.importorskip("graphssl.curate.engine_ray").Ray(2)
+    assert manifest_of("ray", engine) == manifest_of("local")
 
 
 def as_archive(files: Sequence[Path], root: Path) -> str:
