@@ -18,6 +18,7 @@ from benchmarks.planting import KINDS, Size, Truth, plant
 from graphssl.curate import search
 from graphssl.curate.curation import Curation
 from graphssl.curate.engine import Engine, Local
+from graphssl.curate.engine_ray import Ray
 from graphssl.curate.run import Options, curate
 from graphssl.data.sources import open_data
 from tests.curate.conftest import rows_of
@@ -114,8 +115,7 @@ def test_the_number_of_workers_changes_nothing(manifest_of: Callable[..., Any]) 
 def test_ray_makes_the_same_manifest(manifest_of: Callable[..., Any], request: pytest.FixtureRequest) -> None:
     ray = pytest.importorskip("ray")
     request.addfinalizer(ray.shutdown)
-    engine = pytest.importorskip("graphssl.curate.engine_ray").Ray(2)
-    assert manifest_of("ray", engine) == manifest_of("local")
+    assert manifest_of("ray", Ray(2)) == manifest_of("local")
 
 
 def as_archive(files: Sequence[Path], root: Path) -> str:
