@@ -192,11 +192,11 @@ def knn(queries: Rows, rows: Rows, count: int) -> tuple[NDArray[np.float32], Ids
 
 
 def _write(index: Any, file: Path) -> None:
+    """Through a file of Python: Faiss's own does not see that the last bytes found no room."""
+
     def write(temporary: Path) -> None:
-        try:
-            faiss.write_index(index, str(temporary))
-        except RuntimeError as error:  # Faiss's words hold the system's
-            raise OSError(str(error).strip().splitlines()[-1]) from None
+        with temporary.open("wb") as opened:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(opened.write))
 
     written(file, write)
 
