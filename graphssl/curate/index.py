@@ -196,7 +196,7 @@ def _write(index: Any, file: Path) -> None:
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as opened:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(opened.write))
+            faiss.write_index(index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
 
     written(file, write)
 
