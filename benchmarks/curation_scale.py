@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -23,8 +24,9 @@ import numpy as np
 
 from graphssl.curate.copies import copies
 from graphssl.curate.engine import Engine, Local, U
+from graphssl.curate.index import Recipe, inverted, knn, one_thread
 from graphssl.curate.retrieval import retrieve_clusters, retrieve_samples
-from graphssl.curate.search import Kind, Neighbours, Similarities, nearest
+from graphssl.curate.search import Kind, Neighbours, Similarities, nearest, similarities
 from graphssl.curate.vectors import Ids, Rows, Vectors
 
 BLOCK = 100_000
@@ -106,8 +108,7 @@ def recall(found: Ids, true: Ids) -> float:
 
 def measure(rows: int, width: int, workers: int, index: Kind, folder: Path) -> None:
     """Print the table for so many rows."""
-    centres = np.random.default_rng(0).standard_normal((max(rows // 100, 1), width), dtype=np.float32)
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    centres = _centres(rows, width)
     pool, planted = made(folder, "pool", rows, centres, 1)
     queries, _ = made(folder, "queries", max(rows // 100, 100), centres, 2)
     print(f"\n{rows:,} rows of {width}, float16; `{index}`, {workers} workers; load {os.getloadavg()[0]:.1f}\n")
@@ -149,15 +150,54 @@ def _bytes(folder: Path, files: str) -> int:
     return sum(file.stat().st_size for file in folder.glob(files))
 
 
+def pieces(rows: int, width: int, folder: Path) -> None:
+    """Print what the parts of a search cost in processor time, from one block of queries and two numbers of lists."""
+    pool, _ = made(folder, "pool", rows, _centres(rows, width), 1)
+    lists, few, many, count = 1024, 8, 64, 144
+    recipe = Recipe(pool, folder / "trained.index", lists, width // 8, 0)
+    index = inverted(Local(), folder, recipe, few)
+    queries = pool.rows(0, 4096)
+    spent = {}
+    for probes in (few, many):
+        spent[probes] = _median(lambda probes=probes: replace(index, probes=probes).candidates(queries, count))
+    ids = index.candidates(queries, count)
+    codes = len(queries) * (many - few) * rows / lists
+    print(f"{1e9 * (spent[many] - spent[few]) / codes:.1f} ns for each code of {width // 8} bytes that is compared")
+    exact = _median(lambda: similarities(queries, pool, ids))
+    print(f"{1e6 * exact / ids.size:.2f} µs for each candidate whose similarity is computed")
+    product = _median(lambda: knn(queries, pool.rows(0, 65536), 1))
+    print(f"{2e-9 * len(queries) * 65536 * width / product:.1f} GFLOP/s comparing every pair")
+
+
+def _median(work: Callable[[], object]) -> float:
+    """Processor seconds, of five turns."""
+    spent = []
+    with one_thread():
+        for _ in range(5):
+            began = time.process_time()
+            work()
+            spent.append(time.process_time() - began)
+    return statistics.median(spent)
+
+
+def _centres(rows: int, width: int) -> Rows:
+    centres = np.random.default_rng(0).standard_normal((max(rows // 100, 1), width), dtype=np.float32)
+    return np.asarray(centres / np.linalg.norm(centres, axis=1, keepdims=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=int)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--index", choices=get_args(Kind), default="auto", help="of the deduplication")
+    parser.add_argument("--pieces", action="store_true", help="only what the parts of a search cost")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(arguments.rows, arguments.width, arguments.workers, arguments.index, Path(folder))
+        if arguments.pieces:
+            pieces(arguments.rows, arguments.width, Path(folder))
+        else:
+            measure(arguments.rows, arguments.width, arguments.workers, arguments.index, Path(folder))
 
 
 if __name__ == "__main__":

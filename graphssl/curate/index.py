@@ -28,8 +28,8 @@ from graphssl.runtime.errors import RunError
 ROWS = 65536
 """Rows of the base that are compared, or added to a shard, at a time."""
 
-SHARD = 2**20
-"""Rows of one index file."""
+SHARD, FOR_EACH_LIST = 2**20, 64
+"""Rows of one index file; so many for each list where that is more, because every file holds all centroids."""
 
 TRAINED_ON = 40
 """Rows that each list, and each of the 256 values of a byte of code, is trained on; Faiss warns below 39."""
@@ -60,9 +60,10 @@ class Flat:
 
 @dataclass(frozen=True)
 class Inverted:
-    """Compares with the rows of the nearest `probes` lists; index files hold `SHARD` rows of the base each."""
+    """Compares with the rows of the nearest `probes` lists; each index file holds `rows` rows of the base, the last the rest."""
 
     shards: tuple[Path, ...]
+    rows: int
     probes: int
 
     def candidates(self, queries: Rows, count: int) -> Ids:
@@ -74,7 +75,7 @@ class Inverted:
                 index = _opened(shard)
                 index.nprobe = self.probes
                 similarity, ids = index.search_preassigned(queries, count, lists, nearest)
-                best.add(np.where(ids < 0, ids, ids + number * SHARD), similarity)
+                best.add(np.where(ids < 0, ids, ids + number * self.rows), similarity)
         return best.ids
 
 
@@ -154,14 +155,15 @@ def inverted(engine: Engine, folder: Path, recipe: Recipe, probes: int) -> Inver
         raise RunError(
             f"an inverted file of {recipe.lists} lists needs {recipe.centroids} images at least, got {len(recipe.base)}: use `index: flat`"
         )
-    starts = range(0, len(recipe.base), SHARD)
+    rows = max(SHARD, FOR_EACH_LIST * recipe.lists)
+    starts = range(0, len(recipe.base), rows)
     shards = [
-        Shard(folder / f"shard-{number:05d}.index", start, min(start + SHARD, len(recipe.base)))
+        Shard(folder / f"shard-{number:05d}.index", start, min(start + rows, len(recipe.base)))
         for number, start in enumerate(starts)
     ]
     engine.run(recipe.train, [Shard(recipe.trained)], "training the index")
     engine.run(recipe.fill, shards, "building the index")
-    return Inverted(tuple(shard.file for shard in shards), min(probes, recipe.lists))
+    return Inverted(tuple(shard.file for shard in shards), rows, min(probes, recipe.lists))
 
 
 def sample(seed: int, rows: int, count: int) -> Ids:

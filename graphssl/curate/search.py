@@ -79,7 +79,7 @@ def nearest(
 
     Memory of a worker for rows of d float32, c candidates and b = 4096 queries: 4 d (65536 + b) + 28 b (k + c) bytes, 32 MB of candidates'
     rows and some 20 MB of Faiss. An index maps its files into memory beside that: n (code bytes + 8), with 4 d for the code bytes of
-    `ivf_flat`, and 4 d lists for each 2^20 rows.
+    `ivf_flat`, and 4 d lists for each file of 2^20 rows, or of 64 lists where that is more.
 
     Args:
         folder: for the files of neighbours and of the index.
