@@ -2,7 +2,8 @@
 
 What comes out are candidates. Their similarities are Faiss's (float32, or of quantised codes) and go no further: `search.py` computes
 them again. Faiss has one thread in each unit, because how many share a matrix product changes its last bits; more processors are used
-by more workers.
+by more workers. Faiss and torch each bring an OpenMP library; on Linux both compute in one process, whichever is imported first. Every pair is
+compared on a GPU where Faiss finds one, which is not tested.
 """
 
 from __future__ import annotations
