@@ -29,6 +29,9 @@ FLAT_PAIRS = 4 * 10**10
 SPARE = 16
 """Candidates beyond k of a flat search: they settle whom float32 cannot tell from the k-th."""
 
+CANDIDATES = 144
+"""Of an inverted file, at least: a few more cost less than to search longer."""
+
 GATHERED = 2**23
 """Numbers of candidates that are in memory at a time when similarities are computed."""
 
@@ -85,7 +88,7 @@ def nearest(
         folder: for the files of neighbours and of the index.
         index: `auto` is `flat` up to 4·10^10 pairs and `ivf_pq` above.
         lists: of the inverted file; about 4 √n, a power of two, where it is not given. probes: lists that are compared, 32.
-        code_bytes: of each row in `ivf_pq`, a divisor of d; the largest up to d / 8. candidates: whose similarity is computed; 2 k + 16.
+        code_bytes: of each row in `ivf_pq`, a divisor of d; the largest up to d / 8. candidates: whose similarity is computed; 2 k + 16, or 144 if that is more.
         seed: of the rows that the index is trained on.
 
     Raises:
@@ -103,7 +106,7 @@ def nearest(
         code_bytes = 0 if index == "ivf_flat" else code_bytes or _code_bytes(base.width)
         recipe = Recipe(base, folder / "trained.index", lists, code_bytes, seed)
         where = inverted(engine, folder, recipe, probes or 32)
-        spare = candidates or 2 * k + SPARE
+        spare = candidates or max(2 * k + SPARE, CANDIDATES)
     engine.run(Search(base, queries, k, where, spare).block, blocks, "searching neighbours")
     return found
 
