@@ -9,9 +9,10 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from graphssl.plainfile import state_of
+from graphssl.plainfile import open_plain, state_of
 from graphssl.runtime.errors import RunError, reason
 from graphssl.wholefile import whole
 
@@ -51,8 +52,8 @@ def written(file: Path, write: Callable[[Path], None]) -> None:
 def read_arrays(file: Path) -> dict[str, Array]:
     """What `write_arrays` wrote. Raises RunError where the file is damaged."""
     try:
-        with np.load(file, allow_pickle=False) as opened:
-            return dict(opened)
+        with open_plain(file) as opened, np.load(opened, allow_pickle=False) as arrays:
+            return dict(arrays)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise damaged(file, error) from None
 
@@ -65,7 +66,7 @@ def mapped(file: Path) -> Array:
 @lru_cache(maxsize=4096)
 def _mapped(file: Path, state: str) -> Array:
     try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return open_memmap(file, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise damaged(file, error) from None
 

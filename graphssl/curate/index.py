@@ -2,7 +2,8 @@
 
 What comes out are candidates. Their similarities are Faiss's (float32, or of quantised codes) and go no further: `search.py` computes
 them again. Faiss has one thread in each unit, because how many share a matrix product changes its last bits; more processors are used
-by more workers.
+by more workers. Faiss and torch each bring an OpenMP library; on Linux both compute in one process, whichever is imported first. Every pair is
+compared on a GPU where Faiss finds one, which is not tested.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from graphssl.runtime.errors import RunError
 ROWS = 65536
 """Rows of the base that are compared, or added to a shard, at a time."""
 
-SHARD = 2**20
-"""Rows of one index file."""
+SHARD, FOR_EACH_LIST = 2**20, 64
+"""Rows of one index file; so many for each list where that is more, because every file holds all centroids."""
 
 TRAINED_ON = 40
 """Rows that each list, and each of the 256 values of a byte of code, is trained on; Faiss warns below 39."""
@@ -60,9 +61,10 @@ class Flat:
 
 @dataclass(frozen=True)
 class Inverted:
-    """Compares with the rows of the nearest `probes` lists; index files hold `SHARD` rows of the base each."""
+    """Compares with the rows of the nearest `probes` lists; each index file holds `rows` rows of the base, the last the rest."""
 
     shards: tuple[Path, ...]
+    rows: int
     probes: int
 
     def candidates(self, queries: Rows, count: int) -> Ids:
@@ -74,7 +76,7 @@ class Inverted:
                 index = _opened(shard)
                 index.nprobe = self.probes
                 similarity, ids = index.search_preassigned(queries, count, lists, nearest)
-                best.add(np.where(ids < 0, ids, ids + number * SHARD), similarity)
+                best.add(np.where(ids < 0, ids, ids + number * self.rows), similarity)
         return best.ids
 
 
@@ -154,14 +156,15 @@ def inverted(engine: Engine, folder: Path, recipe: Recipe, probes: int) -> Inver
         raise RunError(
             f"an inverted file of {recipe.lists} lists needs {recipe.centroids} images at least, got {len(recipe.base)}: use `index: flat`"
         )
-    starts = range(0, len(recipe.base), SHARD)
+    rows = max(SHARD, FOR_EACH_LIST * recipe.lists)
+    starts = range(0, len(recipe.base), rows)
     shards = [
-        Shard(folder / f"shard-{number:05d}.index", start, min(start + SHARD, len(recipe.base)))
+        Shard(folder / f"shard-{number:05d}.index", start, min(start + rows, len(recipe.base)))
         for number, start in enumerate(starts)
     ]
     engine.run(recipe.train, [Shard(recipe.trained)], "training the index")
     engine.run(recipe.fill, shards, "building the index")
-    return Inverted(tuple(shard.file for shard in shards), min(probes, recipe.lists))
+    return Inverted(tuple(shard.file for shard in shards), rows, min(probes, recipe.lists))
 
 
 def sample(seed: int, rows: int, count: int) -> Ids:
@@ -192,11 +195,11 @@ def knn(queries: Rows, rows: Rows, count: int) -> tuple[NDArray[np.float32], Ids
 
 
 def _write(index: Any, file: Path) -> None:
+    """Through a file of Python: Faiss's own does not see that the last bytes found no room."""
+
     def write(temporary: Path) -> None:
-        try:
-            faiss.write_index(index, str(temporary))
-        except RuntimeError as error:  # Faiss's words hold the system's
-            raise OSError(str(error).strip().splitlines()[-1]) from None
+        with temporary.open("wb") as opened:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
 
     written(file, write)
 

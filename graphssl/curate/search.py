@@ -29,6 +29,9 @@ FLAT_PAIRS = 4 * 10**10
 SPARE = 16
 """Candidates beyond k of a flat search: they settle whom float32 cannot tell from the k-th."""
 
+CANDIDATES = 144
+"""Of an inverted file, at least: a few more cost less than to search longer."""
+
 GATHERED = 2**23
 """Numbers of candidates that are in memory at a time when similarities are computed."""
 
@@ -79,13 +82,13 @@ def nearest(
 
     Memory of a worker for rows of d float32, c candidates and b = 4096 queries: 4 d (65536 + b) + 28 b (k + c) bytes, 32 MB of candidates'
     rows and some 20 MB of Faiss. An index maps its files into memory beside that: n (code bytes + 8), with 4 d for the code bytes of
-    `ivf_flat`, and 4 d lists for each 2^20 rows.
+    `ivf_flat`, and 4 d lists for each file of 2^20 rows, or of 64 lists where that is more.
 
     Args:
         folder: for the files of neighbours and of the index.
         index: `auto` is `flat` up to 4·10^10 pairs and `ivf_pq` above.
         lists: of the inverted file; about 4 √n, a power of two, where it is not given. probes: lists that are compared, 32.
-        code_bytes: of each row in `ivf_pq`, a divisor of d; the largest up to d / 8. candidates: whose similarity is computed; 2 k + 16.
+        code_bytes: of each row in `ivf_pq`, a divisor of d; the largest up to d / 8. candidates: whose similarity is computed; 2 k + 16, or 144 if that is more.
         seed: of the rows that the index is trained on.
 
     Raises:
@@ -103,7 +106,7 @@ def nearest(
         code_bytes = 0 if index == "ivf_flat" else code_bytes or _code_bytes(base.width)
         recipe = Recipe(base, folder / "trained.index", lists, code_bytes, seed)
         where = inverted(engine, folder, recipe, probes or 32)
-        spare = candidates or 2 * k + SPARE
+        spare = candidates or max(2 * k + SPARE, CANDIDATES)
     engine.run(Search(base, queries, k, where, spare).block, blocks, "searching neighbours")
     return found
 

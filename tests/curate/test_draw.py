@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from graphssl.curate.draw import first_of_each, random_rank, shared_out
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.integers(0, 60), st.lists(st.integers(0, 20), min_size=1, max_size=8), st.integers(0, 5))
 def test_shares_are_those_of_one_at_a_time_in_turns(target: int, sizes: list[int], seed: int) -> None:
     rank = random_rank(len(sizes), "turns", seed)

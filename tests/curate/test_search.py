@@ -24,6 +24,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "GATHERED", 5000)
     monkeypatch.setattr(index, "ROWS", 70)
     monkeypatch.setattr(index, "SHARD", 256)
+    monkeypatch.setattr(index, "FOR_EACH_LIST", 1)
 
 
 def brute_force(base: Rows, queries: Rows, k: int, own: bool) -> tuple[np.ndarray, np.ndarray]:
