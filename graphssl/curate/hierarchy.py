@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graphssl.curate.draw import first_of_each, random_rank, shared_out
 from graphssl.curate.engine import Engine
 from graphssl.curate.kmeans import CENTRES, assigned, kmeans, train
+from graphssl.curate.shares import first_of_each, random_rank, shared_out
 from graphssl.curate.vectors import Ids, Vectors
 
 CHOSEN = "chosen.npy"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from graphssl.curate.draw import first_of_each, random_rank
 from graphssl.curate.engine import Engine
 from graphssl.curate.kmeans import CENTRES, assigned, kmeans
 from graphssl.curate.search import Neighbours, Similarities
+from graphssl.curate.shares import first_of_each, random_rank
 from graphssl.curate.vectors import Ids, Vectors
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphssl.curate.draw import first_of_each, random_rank, shared_out
+from graphssl.curate.shares import first_of_each, random_rank, shared_out
 
 
 @settings(deadline=None, max_examples=80)
