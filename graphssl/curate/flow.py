@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from graphssl.curate.stage import Search, Stage
+from graphssl.curate.stage import Compare, Stage
 from graphssl.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def encoders(graph: Graph, images: Node) -> Iterator[str]:
     """The encoders by which a stage compares images that can come from this node, each once."""
     found: dict[str, None] = {}
     for node in graph:
-        if not issubclass(node.op, Search) or node.attrs["skip"]:
+        if not issubclass(node.op, Compare) or node.attrs["skip"]:
             continue
         if images.name in contributors(graph, [ref.node for _, ref in node.refs()]):
             found[node.attrs["encoder"]] = None

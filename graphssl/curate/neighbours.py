@@ -28,8 +28,8 @@ def rows_of(work: Work, attrs: Mapping[str, Any], *sets: ImageSet) -> tuple[list
 def neighbours(work: Work, attrs: Mapping[str, Any], base: ImageSet, queries: ImageSet, k: int) -> Neighbours:
     """The k nearest images of `base` to each of `queries`, by the stage's encoder and index."""
     (rows, asked), names = rows_of(work, attrs, base, queries)
-    folder = work.scratch("neighbours", *names, k, attrs["index"])
-    return nearest(work.engine, folder, rows, asked, k, index=attrs["index"])
+    settings = {name: attrs[name] for name in ("index", "probes", "candidates")}
+    return nearest(work.engine, work.scratch("neighbours", *names, k, settings), rows, asked, k, **settings)
 
 
 def most_like(near: Neighbours, base: ImageSet, queries: ImageSet) -> ImageSet:

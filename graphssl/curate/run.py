@@ -194,6 +194,10 @@ class _Runner:
             raise RunError(f"`{node.name}`: {error}") from None
 
     def vectors(self, images: ImageSet, run: str, folder: StageFolder) -> Vectors:
+        if not len(images):
+            raise RunError(
+                "the stages before it have left no images to compare: look at their thresholds in the report"
+            )
         split = list(self.images.split(images.ids))
         rows = [self.embedded[listing.node.name, run] for listing, _ in split]
         of = [digest(self.keys[listing.node.name]) for listing, _ in split]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphssl.ir.signature import Input, Op, Output
-from graphssl.language.fields import choice, flag, text
+from graphssl.language.fields import choice, flag, integer, text
 
 if TYPE_CHECKING:
     from graphssl.curate.catalogue import Catalogue
@@ -67,19 +67,30 @@ class Stage(Op):
         raise NotImplementedError(cls.name)
 
 
-class Search(Stage):
+class Compare(Stage):
     """Base of the stages that compare images by an encoder."""
 
     encoder = text(
         doc="Whose features are compared: the folder of a run. Rows are l2-normalised; similarity is their cosine.",
     )
+
+
+class Search(Compare):
+    """Base of the stages that look for nearest neighbours."""
+
     index = choice(
         "auto",
         "flat",
         "ivf_flat",
         "ivf_pq",
         default="auto",
-        doc="How Faiss looks for neighbours: every pair (`flat`), or the nearest cells only; `auto` chooses by the number of images.",
+        doc="How Faiss looks for neighbours: at every pair (`flat`), or in the lists of an inverted file that are nearest, at the features "
+        "(`ivf_flat`) or at codes of them (`ivf_pq`); `auto` is `flat` up to 4·10^10 pairs, and `ivf_pq` above.",
+    )
+    probes = integer(None, "Lists of an inverted file that are looked into; more find more, in more time. Default: 32.")
+    candidates = integer(
+        None,
+        "Images that an index proposes for each image, whose similarity is then computed exactly. Default: twice the neighbours, 144 at least.",
     )
 
 

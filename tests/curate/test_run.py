@@ -84,6 +84,21 @@ def test_a_threshold_that_takes_everything_for_a_copy_is_doubted(planted: Plante
     )
 
 
+def test_a_stage_that_gets_no_images_says_where_to_look(planted: Planted, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="`near`: the stages before it have left no images to compare"):
+        curate(planted({"nodes.clean.similarity": -1}), str(tmp_path / "out"))
+
+
+def test_how_neighbours_are_looked_for_is_a_setting_of_each_stage(planted: Planted, tmp_path: Path) -> None:
+    found = {}
+    for index in ("flat", "ivf_flat"):
+        out = tmp_path / index
+        curate(planted({"nodes.unique.index": index, "nodes.unique.probes": 64}), str(out), Options(until="unique"))
+        found[index] = kept(out)
+        assert bool(list(out.rglob("*.index"))) == (index != "flat")
+    assert found["flat"] == found["ivf_flat"]
+
+
 def test_a_second_run_does_nothing(planted: Planted, tmp_path: Path) -> None:
     out = tmp_path / "out"
     curate(planted(), str(out))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphssl.curate.stage import POOL, Given, Result, Search, Work
+from graphssl.curate.stage import POOL, Compare, Given, Result, Work
 from graphssl.ir.signature import Input
 from graphssl.language.fields import integer
 
 
-class RetrieveClusters(Search):
+class RetrieveClusters(Compare):
     """Of each k-means cluster of the pool in which enough queries lie, so many images, drawn at random.
 
     For curated sets that are small. arXiv:2304.07193, section 3 (100,000 clusters, more than 3 queries, 10,000 images, 1 million at most).

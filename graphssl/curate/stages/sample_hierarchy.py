@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphssl.curate.stage import POOL, Given, Result, Search, Work
+from graphssl.curate.stage import POOL, Compare, Given, Result, Work
 from graphssl.language.fields import integer, widths
 
 
-class SampleHierarchy(Search):
+class SampleHierarchy(Compare):
     """As many images from each concept of the pool as it can give: hierarchical k-means, then balanced sampling down the tree.
 
     arXiv:2405.15613 (Vo et al. 2024), algorithms 1 and 2.
