@@ -78,7 +78,7 @@ def kind_of(tree: Mapping) -> str:
 def require_kind(tree: Mapping, kind: str) -> None:
     """Refuse a file of another kind: GraphError says which command takes it."""
     if kind_of(tree) != kind:
-        said = tree.entries["kind"].value.span if "kind" in tree else tree.span
+        said = next((tree.entries[key].key_span for key in ("kind", "name") if key in tree), tree.span)
         message = f"this is a {kind_of(tree)}, and a {kind} is wanted"
         help = "give a curation to `graphssl curate`, a method to `graphssl train`"
         raise GraphError([Finding("wrong-kind", message, said, help=help)])
