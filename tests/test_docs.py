@@ -52,7 +52,12 @@ def test_the_reference_is_the_generated_one() -> None:
 GALLERY = runpy.run_path(str(ROOT / "docs" / "make_gallery.py"))
 
 
-@pytest.mark.parametrize("method", method_files())
+LARGE = ("dinov2_distill", "dinov2_highres")  # whose networks take long to build, even without numbers
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.slow if m in LARGE else ()) for m in method_files()]
+)
 def test_the_gallery_shows_the_method_as_it_is_drawn_today(method: str) -> None:
     scene = graphssl.draw(method, sizes=True).scene
     shown = (ROOT / "docs" / "gallery" / f"{method}.svg").read_text(encoding="utf-8")

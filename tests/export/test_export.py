@@ -61,6 +61,7 @@ def test_timm_makes_the_same_features_of_the_file_by_the_call_in_the_note(
     assert "mask_token" not in timm.models.load_state_dict(str(tmp_path / f"encoder.{suffix}"))  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_swiglu_encoder_is_made_by_the_call_in_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"nodes.f.ffn": "swiglu", "nodes.f.args": {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}}
     state = timm.create_model(

@@ -36,6 +36,7 @@ def test_a_resumed_run_ends_in_the_same_bytes(
     assert lines(whole) == lines(resumed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("whole", "onto"), [(ONE, ONTO_TWO), (SEVERAL[2], ONTO_ONE)], ids=["1-to-2", "2-to-1"])
 @methods("dinov2")
 def test_a_run_goes_on_with_another_number_of_processes(

@@ -55,7 +55,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     [
         ("simclr", {}, 8 + 1),  # no two blocks of a ResNet-18 have one shape; the projector
         # the student's first block and the others, on images of two sizes; the teacher's; two heads
-        ("dino", DEEP, 2 * 2 + 1 + 2),
+        pytest.param("dino", DEEP, 2 * 2 + 1 + 2, marks=pytest.mark.slow),
         *(
             pytest.param(*case, None, marks=pytest.mark.slow)
             for case in (

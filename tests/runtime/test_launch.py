@@ -49,6 +49,7 @@ def trained(out: Path, *processes: subprocess.Popen[str]) -> dict[str, Any]:
     return summary
 
 
+@pytest.mark.slow
 def test_accelerate_launch_with_one_process(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert trained(out, started([*ACCELERATE, "--cpu", "--num_processes", "1"], out))["processes"] == 1
