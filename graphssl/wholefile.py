@@ -24,11 +24,15 @@ def whole(file: Path) -> Iterator[Path]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, after a power failure too."""
     temporary = unfinished(path)
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:  # a full disk
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 

@@ -11,9 +11,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from graphssl.curate.flow import contributors, manifests
 from graphssl.curate.sets import BITS, Ids, ids_of
 from graphssl.data.errors import DataError
-from graphssl.data.place import Place, placed
+from graphssl.data.place import Place, Placed, placed
+from graphssl.data.shards.names import PIPE
 from graphssl.data.sources import open_data
 from graphssl.data.subset import Subset
 from graphssl.evaluate.frozen import identity
@@ -23,20 +25,23 @@ from graphssl.ir.graph import Graph, Node
 class Listing:
     """The images of one `images` node in canonical order.
 
+    listed: they may come into the manifest, which names no commands.
+
     Attributes:
         node: the node. number: its number among the nodes of its kind.
         source: the images, in the canonical order.
 
     Raises:
-        DataError: it names no images, or images that lie nowhere.
+        DataError: it names no images, or images whose places cannot be written down.
     """
 
-    def __init__(self, node: Node, number: int) -> None:
+    def __init__(self, node: Node, number: int, *, listed: bool) -> None:
         self.node, self.number = node, number
         try:
             found = open_data(node.attrs["data"], node.attrs["split"])
             self._placed = placed(found)
             order = sorted(range(len(found)), key=self._placed.place)
+            _require_names(self._placed, order, listed)
         except DataError as error:
             raise DataError(f"`{node.name}` ({node.span.place}): {error}") from None
         self.source = Subset(found, order)
@@ -62,7 +67,10 @@ class Catalogue(Mapping[str, Listing]):
     """The listings of a curation by the names of their nodes."""
 
     def __init__(self, graph: Graph) -> None:
-        self._listings = [Listing(node, number) for number, node in enumerate(graph.sources())]
+        trained_on = contributors(graph, [node.name for node in manifests(graph)])
+        self._listings = [
+            Listing(node, number, listed=node.name in trained_on) for number, node in enumerate(graph.sources())
+        ]
         self._by_name = {listing.node.name: listing for listing in self._listings}
 
     def __getitem__(self, name: str) -> Listing:
@@ -92,3 +100,17 @@ class Catalogue(Mapping[str, Listing]):
             first, last = np.searchsorted(ids, [listing.number << BITS, (listing.number + 1) << BITS])
             if last > first:
                 yield listing, ids[first:last] & np.int64((1 << BITS) - 1)
+
+
+def _require_names(source: Placed, order: list[int], listed: bool) -> None:
+    """Refuse places that a manifest cannot hold. Raises DataError for the first."""
+    for place in map(source.place, order):
+        words = place.path or f"{place.shard}/{place.key}"
+        try:
+            words.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"the name of {words!r} is not UTF-8: rename the file, or move it away") from None
+        if listed and place.shard.startswith(PIPE):
+            raise DataError(
+                "its images come out of a command, and a manifest names none: write them into shards first, with `graphssl shard`"
+            )

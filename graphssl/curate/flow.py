@@ -51,8 +51,7 @@ def contributors(graph: Graph, names: Iterable[str]) -> set[str]:
             continue
         found.add(name)
         node = graph.nodes[name]
-        passing = stage(node).main
-        waiting += [ref.node for port, ref in node.refs() if port == passing]
+        waiting += [ref.node for port, ref in node.refs() if port == chosen_from(node)]
     return found
 
 

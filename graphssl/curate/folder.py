@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from graphssl.curate.sets import ImageSet, nothing
 from graphssl.curate.stage import Result
@@ -39,7 +42,7 @@ class CurationFolder:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep others out. Raises RunError when somebody holds it, or something else is there."""
-        if self.path.exists() and not self.file.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not self.file.exists() and (not self.path.is_dir() or self._others()):
             raise RunError(f"`{self.path}` is there already, and is no curation: choose another -o")
         self.path.mkdir(parents=True, exist_ok=True)
         lock = Lock(self.path / ".lock")
@@ -51,6 +54,22 @@ class CurationFolder:
             yield
         finally:
             lock.release()
+
+    def _others(self) -> list[Path]:
+        """What is there that a curation which was just beginning would not have left."""
+        return [path for path in self.path.iterdir() if path.name != ".lock" and path.suffix != ".part"]
+
+    def lists(self, images: int) -> bool:
+        """Whether the manifest is there, whole, with so many images."""
+        try:
+            return int(pq.read_metadata(self.manifest).num_rows) == images
+        except (OSError, pa.ArrowException):
+            return False
+
+    def put_aside(self) -> None:
+        """The manifest is no longer what the stages say: it stays under another name."""
+        with suppress(FileNotFoundError):
+            self.manifest.replace(self.path / "manifest-before.parquet")
 
 
 class StageFolder:

@@ -125,7 +125,7 @@ class Report:
     def _sheets(self, node: Node, kept: ImageSet, dropped: ImageSet, spared: ImageSet) -> Iterator[Sheet]:
         """By what the result says of its images: what they are like, the clusters they are from, or nothing."""
         threshold = node.attrs.get("similarity")
-        if node.attrs["skip"]:
+        if node.attrs.get("skip"):
             return
         if threshold is not None:
             yield from self._examples.spared(spared, threshold)
@@ -149,7 +149,7 @@ class Report:
 def _similarities(node: Node, kept: ImageSet, dropped: ImageSet, spared: ImageSet) -> str:
     """How similar the images are to what they are compared with; nothing where they are not compared."""
     threshold = node.attrs.get("similarity")
-    if node.kind != "stage" or node.attrs["skip"]:
+    if node.kind != "stage" or node.attrs.get("skip"):
         return ""
     if threshold is not None:
         return histogram("images by their similarity to the nearest", spared.similarity, dropped.similarity, threshold)

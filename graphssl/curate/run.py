@@ -91,10 +91,10 @@ class _Runner:
         return dict(self.from_first(self.finish))
 
     def begin(self, curation: Curation, nodes: Sequence[Node]) -> None:
-        """Refuse to do stages anew that are done with other settings, unless that is asked for: then the manifest goes."""
+        """Refuse to do stages anew that are done with other settings, unless that is asked for."""
         changed = [node.name for node in nodes if self.change(node)]
         if changed and self.options.allow_changed:
-            self.folder.manifest.unlink(missing_ok=True)  # it is no longer what the stages say
+            self.folder.put_aside()
         elif changed:
             first = self.graph.nodes[changed[0]]
             others = f", so {', '.join(f'`{name}`' for name in changed[1:])} would change, too" if changed[1:] else ""
@@ -139,11 +139,8 @@ class _Runner:
 
     def done(self, node: Node, folder: StageFolder, began: float) -> dict[str, Any]:
         record = folder.record()
-        if (
-            record
-            and record["key"] == self.keys[node.name]
-            and (node.kind != "manifest" or self.folder.manifest.exists())
-        ):
+        same = record is not None and record["key"] == self.keys[node.name]
+        if record and same and (node.kind != "manifest" or self.folder.lists(record["kept"])):
             self.say(f"{node.name}: {record['words']} (done before)")
             return record
         folder.done.unlink(missing_ok=True)
@@ -181,7 +178,7 @@ class _Runner:
     def computed(self, node: Node, folder: StageFolder) -> Result:
         given = {port: [(ref.node, self.sets[ref.node]) for ref in refs] for port, refs in node.inputs.items()}
         main = stage(node).main
-        if node.attrs["skip"]:
+        if node.attrs.get("skip"):
             return Result(union(one for _, one in given[main]) if main else nothing(), nothing(), "skipped")
 
         def vectors(images: ImageSet, run: str) -> Vectors:
@@ -200,7 +197,7 @@ class _Runner:
             )
         split = list(self.images.split(images.ids))
         rows = [self.embedded[listing.node.name, run] for listing, _ in split]
-        of = [digest(self.keys[listing.node.name]) for listing, _ in split]
+        of = [[listing.digest, self.keys[listing.node.name]["encoders"][run]] for listing, _ in split]
         file = folder.scratch("chosen", of, images.digest) / "rows.npy"
         return joined(rows, [numbers for _, numbers in split], file)
 

@@ -89,7 +89,7 @@ class ImageSet:
             return cls(columns["id"], columns["similarity"], columns["cluster"], columns["like"])
         except (OSError, pa.ArrowException, KeyError) as error:
             raise RunError(
-                f"`{file}` cannot be read ({error}): remove its folder, and give the same command again"
+                f"`{file}` cannot be read ({error}): remove `{file.with_name('done.json')}`, and give the same command again"
             ) from None
 
 

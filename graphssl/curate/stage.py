@@ -60,14 +60,19 @@ class Stage(Op):
     kind = "stage"
     main: str | None = None
     kept = Output("images", "the images it keeps")
-    skip = flag(False, role="wiring", doc="Leave the stage out: what it would choose from passes through.")
 
     @classmethod
     def run(cls, work: Work, attrs: Mapping[str, Any], given: Given) -> Result:
         raise NotImplementedError(cls.name)
 
 
-class Compare(Stage):
+class Choose(Stage):
+    """Base of the stages that choose among images."""
+
+    skip = flag(False, role="wiring", doc="Leave the stage out: what it would choose from passes through.")
+
+
+class Compare(Choose):
     """Base of the stages that compare images by an encoder."""
 
     encoder = text(

@@ -91,3 +91,13 @@ def _split(paths: list[tuple[str, ...]], split: str, where: str) -> tuple[tuple[
         if folder in tops:
             return (folder,), [path[1:] for path in paths if path[0] == folder and len(path) > 1]
     raise NoSplit(f"`{where}` has a folder `train` but neither `test` nor `val`; add one of them with held-out images")
+
+
+MOST_CLASSES = 1_000_000
+
+
+def numbered(largest: int, where: str) -> tuple[str, ...]:
+    """Classes that have no names, called by their numbers from 0 to the largest. Raises DataError for one that counts something else."""
+    if largest >= MOST_CLASSES:
+        raise DataError(f"`{where}` has the label {largest}, and numbers of classes are smaller than {MOST_CLASSES:,}")
+    return tuple(map(str, range(largest + 1)))

@@ -102,7 +102,7 @@ def eval_batches(
     made = in_order(_EvalParts(source, parts, Augmenter({"eval": plan}, seed=0)), range(len(parts)), workers)
     for images, labels, bad in made:
         for error in bad:
-            log.warning("left out of the evaluation: %s", error)
+            log.warning("left out: %s", error)
         if len(labels):
             yield images, labels
 

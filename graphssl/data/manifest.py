@@ -23,7 +23,7 @@ from graphssl.data.archive import ZipMembers
 from graphssl.data.decode import decode
 from graphssl.data.errors import DataError, NoSplit
 from graphssl.data.folder import file_bytes
-from graphssl.data.layout import closest_path
+from graphssl.data.layout import closest_path, numbered
 from graphssl.data.place import Place
 from graphssl.data.shards.fetch import Shard, is_plain, on_disk, prefetch
 from graphssl.data.shards.names import PIPE, is_remote
@@ -32,6 +32,7 @@ from graphssl.plainfile import open_plain, state_of
 
 _COLUMNS = ("path", "shard", "key", "label", "class")
 _ZIP = b"PK"
+_TEXT = pa.large_string()  # the texts of a column may be more than 2 GiB together
 
 
 class ManifestSource:
@@ -49,7 +50,7 @@ class ManifestSource:
         self.name, self._file = name, path
         table = _sorted(_read(path, name))
         self._paths, self._shards, self._keys = (table[word].combine_chunks() for word in ("path", "shard", "key"))
-        self.classes, self._labels = _labels(table)
+        self.classes, self._labels = _labels(table, name)
         self.shard_sizes = self._sizes()
 
     def __len__(self) -> int:
@@ -121,8 +122,8 @@ def _read(path: Path, name: str) -> pa.Table:
         raise DataError(f"`{name}` is empty")
     for word in ("path", "shard", "key"):
         if word not in there:
-            table = table.append_column(word, pa.nulls(len(table), pa.string()))
-    if any(shard.startswith(PIPE) for shard in pc.unique(table["shard"].cast(pa.string())).drop_null().to_pylist()):
+            table = table.append_column(word, pa.nulls(len(table), _TEXT))
+    if any(shard.startswith(PIPE) for shard in pc.unique(table["shard"].cast(_TEXT)).drop_null().to_pylist()):
         raise DataError(f"`{name}` names a command (`{PIPE}`) as a shard; a file runs no commands: name files or URLs")
     lost = pc.and_(_blank(table["path"]), pc.or_(_blank(table["shard"]), _blank(table["key"])))
     if pc.any(lost).as_py():
@@ -131,12 +132,12 @@ def _read(path: Path, name: str) -> pa.Table:
 
 
 def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.equal(pc.fill_null(column.cast(pa.string()), ""), "")
+    return pc.equal(pc.fill_null(column.cast(_TEXT), ""), "")
 
 
 def _sorted(table: pa.Table) -> pa.Table:
     """Rows of the same shard beside each other, files first, else as they are; a row with a path has no shard."""
-    paths, shards, keys = (pc.fill_null(table[word].cast(pa.string()), "") for word in ("path", "shard", "key"))
+    paths, shards, keys = (pc.fill_null(table[word].cast(_TEXT), "") for word in ("path", "shard", "key"))
     shards = pc.if_else(pc.equal(paths, ""), shards, "")
     for word, column in (("path", paths), ("shard", shards), ("key", keys)):
         table = table.set_column(table.schema.get_field_index(word), word, column)
@@ -144,17 +145,19 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(np.argsort(codes, kind="stable"))
 
 
-def _labels(table: pa.Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _labels(table: pa.Table, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Names of the classes, and the number of each image's, -1 where it has none."""
     if "class" in table.schema.names:
-        words = table["class"].cast(pa.string())
+        words = table["class"].cast(_TEXT)
         names = sorted(word for word in pc.unique(words).to_pylist() if word)
         if names:
-            return tuple(names), pc.fill_null(pc.index_in(words, pa.array(names)), -1).to_numpy().astype(np.int64)
+            return tuple(names), pc.fill_null(pc.index_in(words, pa.array(names, _TEXT)), -1).to_numpy().astype(
+                np.int64
+            )
     if "label" not in table.schema.names:
         return (), np.full(len(table), -1)
     labels = np.maximum(-1, pc.fill_null(table["label"].cast(pa.int64()), -1).to_numpy())
-    return tuple(str(number) for number in range(int(labels.max()) + 1)), labels
+    return numbered(int(labels.max()), name), labels
 
 
 def _fetched(shard: str) -> bool:

@@ -69,7 +69,7 @@ class Shard:
         """Raises RunError where they are damaged."""
         try:
             features, images = (np.load(file, allow_pickle=False) for file in (self.features, self.images))
-        except (ValueError, EOFError):
+        except (OSError, ValueError, EOFError):
             raise RunError(f"`{self.features}` is damaged: remove it, and give the same command again") from None
         return features, images
 

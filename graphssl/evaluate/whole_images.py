@@ -31,7 +31,7 @@ def whole_images(
     with progress("test images", len(source)) as advance:
         for numbers, images, bad in in_order(_Parts(source, parts, size, normalize), range(len(parts)), workers):
             for error in bad:
-                log.warning("left out of the evaluation: %s", error)
+                log.warning("left out: %s", error)
             if numbers:
                 yield numbers, images
             advance(len(numbers) + len(bad))

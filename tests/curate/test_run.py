@@ -22,6 +22,8 @@ from graphssl.curate.curation import Curation
 from graphssl.curate.folder import CurationFolder, StageFolder
 from graphssl.curate.run import Options, curate
 from graphssl.data.errors import DataError
+from graphssl.data.shards.write import write_shards
+from graphssl.data.sources import open_data
 from graphssl.runtime.errors import RunError
 from tests.curate.conftest import rows_of
 
@@ -133,11 +135,71 @@ def test_a_manifest_that_is_gone_or_out_of_date_is_written_anew(
     planted: Planted, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "whole"
-    (out / "manifest.parquet").unlink()
-    curate(planted(), str(out))
-    assert written(out) == whole
+    for damage in (Path.unlink, lambda file: file.write_bytes(file.read_bytes()[:100])):
+        damage(out / "manifest.parquet")
+        curate(planted(), str(out))
+        assert written(out) == whole
     curate(planted({"nodes.near.neighbours": 1}), str(out), Options(allow_changed=True, until="near"))
     assert not (out / "manifest.parquet").exists()
+
+
+def test_encoders_that_change_places_give_what_a_fresh_folder_gives(
+    planted: Planted, trained: Callable[[str], Path], tmp_path: Path
+) -> None:
+    one, other = str(trained("simclr")), str(trained("dino"))
+    by = {"nodes.unique.encoder": one, "nodes.clean.encoder": other}
+    swapped = {"nodes.unique.encoder": other, "nodes.clean.encoder": one}
+    for settings, similarity in ((by, 0.999), (swapped, 0.999)):
+        settings |= {"nodes.unique.similarity": similarity, "nodes.near.encoder": one}
+    curate(planted(by), str(tmp_path / "changed"))
+    curate(planted(swapped), str(tmp_path / "changed"), Options(allow_changed=True))
+    curate(planted(swapped), str(tmp_path / "fresh"))
+    manifest = written(tmp_path / "changed").pop("manifest-before.parquet")
+    assert {"manifest-before.parquet": manifest, **written(tmp_path / "fresh")} == written(tmp_path / "changed")
+
+
+def test_a_name_that_cannot_be_written_down_is_refused_before_anything_is_done(
+    planted: Planted, photos: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(photos, tmp_path / "photos"))
+    os.rename(root / "pool" / "05.png", os.fsencode(root / "pool") + b"/bad\xff.png")
+    with pytest.raises(DataError, match=r"`pool` .*bad.udcff.png' is not UTF-8"):
+        curate(planted(root=root), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pool_out_of_a_command_is_refused_and_a_benchmark_is_not(
+    planted: Planted, photos: Path, tmp_path: Path
+) -> None:
+    write_shards(open_data(str(photos / "test")), tmp_path / "shards")
+    data = f"wds:pipe:cat {tmp_path}/shards/shard-000000.tar"
+    with pytest.raises(DataError, match=r"`pool` .*out of a command.*graphssl shard"):
+        curate(planted({"nodes.pool.data": data}), str(tmp_path / "out"))
+    curate(planted({"nodes.test.data": data}), str(tmp_path / "out"), Options(until="clean"))
+    assert kept(tmp_path / "out")["clean"] == 40
+
+
+def test_what_one_that_hardly_began_has_left_is_no_obstacle(
+    planted: Planted, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").touch()
+    (tmp_path / "out" / ".curation.yaml.part").write_text("graph")
+    curate(planted(), str(tmp_path / "out"))
+    assert written(tmp_path / "out") == whole
+
+
+def test_a_part_that_is_gone_is_told_by_its_name(planted: Planted, tmp_path: Path) -> None:
+    curate(planted(), str(tmp_path / "out"))
+    [part] = (tmp_path / "out" / "stages" / "test").glob("rows-*/images-00000.npy")
+    part.unlink()
+    with pytest.raises(RunError, match=r"features-00000\.npy` is damaged: remove it"):
+        curate(planted(), str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["pool", "manifest"])
+def test_only_what_chooses_can_be_skipped(name: str, planted: Planted) -> None:
+    assert [finding.code for finding in planted({f"nodes.{name}.skip": True}).findings] == ["unknown-key"]
 
 
 def test_a_stage_that_is_skipped_lets_its_images_pass(planted: Planted, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ _REST = "  manifest: {op: manifest, in: [more, pool, flowers]}\n"
 EXPLAIN = Explanation(
     "command-in-file",
     "the images of a curation are to come out of a command that stands in the file",
-    "A file never runs anything: it may be somebody else's. What you type yourself may: `--set 'nodes.more.data=wds:pipe:COMMAND'`.",
+    "A file never runs anything: it may be somebody else's. What you type yourself does: `graphssl shard 'wds:pipe:COMMAND' -o FOLDER`.",
     f'{EXAMPLE}  more: {{op: images, data: "wds:pipe:cat more.tar"}}\n{_REST}',
     f'{EXAMPLE}  more: {{op: images, data: "wds:more.tar"}}\n{_REST}',
 )
@@ -27,5 +27,5 @@ def check(graph: Graph) -> Iterator[Finding]:
         kind, _, rest = data.partition(":")
         if kind.startswith("wds") and rest.startswith("pipe:") and written.source.name != "--set":
             message = f"`{node.name}` names a command, and a file does not run commands"
-            help = f"give it on the command line: --set 'nodes.{node.name}.data={data}'"
+            help = f"write its images into shards first: graphssl shard '{data}' -o FOLDER"
             yield Finding("command-in-file", message, written, node=node.name, help=help)

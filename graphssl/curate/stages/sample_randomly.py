@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphssl.curate.stage import POOL, Given, Result, Stage, Work
+from graphssl.curate.stage import POOL, Choose, Given, Result, Work
 from graphssl.language.fields import integer
 
 
-class SampleRandomly(Stage):
+class SampleRandomly(Choose):
     """So many images of the pool, each as likely as another: what a curated set is to be compared with."""
 
     name = "sample_randomly"

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from graphssl.data.decode import extension_of
 from graphssl.data.errors import BadShard, DataError
+from graphssl.data.layout import numbered
 from graphssl.data.tar import add_member
 
 MAGIC = b"PAR1"
@@ -75,7 +76,7 @@ def _numbered(metadata: Any, label: str) -> tuple[str, ...]:
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     found = [chunk.statistics for chunk in chunks if chunk.path_in_schema == label and chunk.statistics]
-    return tuple(map(str, range(1 + max((each.max for each in found if each.has_min_max), default=-1))))
+    return numbered(max((each.max for each in found if each.has_min_max), default=-1), label)
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:

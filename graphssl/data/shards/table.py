@@ -172,11 +172,16 @@ def _label(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:
     assert opened is not None
     try:
         if extension == "cls":
-            return max(-1, int(opened.read()))
+            return _known(int(opened.read()))
         found = json.loads(opened.read())
-        return max(-1, int(found.get("label", found.get("cls", -1))))
+        return _known(int(found.get("label", found.get("cls", -1))))
     except (ValueError, TypeError, AttributeError):  # no number, or no JSON object
         return -1
+
+
+def _known(label: int) -> int:
+    """A number that no class can have is none."""
+    return label if 0 <= label < 2**31 else -1
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import logging
 import os
 
 from graphssl.data.errors import BadShard
+from graphssl.data.layout import numbered
 from graphssl.data.shards.fetch import Shard
 from graphssl.data.shards.index import Entry, Index, read_index
 from graphssl.data.shards.names import is_remote, shards_of
@@ -49,9 +50,9 @@ def open_shards(name: str, urls: list[str], *, skip: bool) -> ShardedSource:
     found = counted(shards, count, skip=skip, where=name)
     if passed_over := sum(samples for samples, _ in read.values()):
         log.warning("%d samples of `%s` have no image and are passed over", passed_over, name)
-    numbers = range(1 + max((label for _, label in read.values()), default=-1))
+    numbers = numbered(max((label for _, label in read.values()), default=-1), name)
     named = max((index.classes for index in indices.values() if index), key=len, default=())
-    return ShardedSource(name, found, named or tuple(map(str, numbers)), skip=skip)
+    return ShardedSource(name, found, named or numbers, skip=skip)
 
 
 def _entry(index: Index | None, url: str) -> Entry | None:
