@@ -88,7 +88,8 @@ def test_a_step_appears_in_curves_and_graph_as_it_is_logged(page: Any, run: Path
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_values_can_be_read_in_light_and_dark(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
-    waits(page, "document.querySelector('#graph .value text')")
+    drawn = "[...document.querySelectorAll('#graph [data-node=\"f\"] .value > *')]"
+    waits(page, f"{drawn}.length > 1 && {drawn}.every(e => getComputedStyle(e).fill.startsWith('rgb'))")
     text, ground = (
         page.locator('#graph [data-node="f"] .value').locator(part).evaluate("e => getComputedStyle(e).fill")
         for part in ("text", "rect")
