@@ -336,6 +336,16 @@ def test_another_folder_is_left_alone(planted: Planted, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
 
 
+def test_a_stage_of_ones_own_is_a_plugin(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "own.yaml"
+    nodes = f"  pool: {{op: images, data: {photos}/pool}}\n  few: {{op: every_nth, in: pool, n: 4}}\n"
+    file.write_text(f"graphssl: 1\nkind: curation\nname: own\nnodes:\n{nodes}  manifest: {{op: manifest, in: few}}\n")
+    assert main(["check", str(file)]) == 1
+    assert "there is no op `every_nth`" in capsys.readouterr().err
+    assert main(["curate", str(file), "--plugin", "tests.curate.own_stage", "-o", str(tmp_path / "out")]) == 0
+    assert kept(tmp_path / "out") == {"pool": 48, "few": 12, "manifest": 12}
+
+
 def test_two_at_a_time_are_refused(planted: Planted, tmp_path: Path) -> None:
     folder = CurationFolder(tmp_path / "out")
     with folder.held():
