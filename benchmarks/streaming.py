@@ -12,7 +12,6 @@ import argparse
 import itertools
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.data import rate
 from graphssl.data.decode import EXTENSIONS, decode
 from graphssl.data.place import placed
 from graphssl.data.shard_sampler import sampler_of
@@ -51,14 +51,6 @@ def webdatasets(shards: Path, finish: Finish) -> Iterator[int]:
     samples = iter(found)
     while True:
         yield len([finish(data) for (data,) in itertools.islice(samples, BATCH)])
-
-
-def rate(batches: Iterator[int], seconds: float) -> float:
-    """Images per second of CPU time, over at least so many seconds."""
-    begun, images = time.process_time(), 0
-    while (taken := time.process_time() - begun) < seconds or not images:
-        images += next(batches)
-    return images / taken
 
 
 def main() -> None:

@@ -36,6 +36,12 @@ def write_atomically(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Take away what a killed process was just writing there."""
+    for path in folder.glob(unfinished(Path("*")).name):
+        path.unlink()
+
+
 def unfinished(path: Path) -> Path:
     """What a file or folder is called until it is whole."""
     return path.with_name(f".{path.name}.part")

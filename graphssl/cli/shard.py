@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from graphssl.cli.failures import UsageError
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.lock import Held, Lock
+from graphssl.runtime.lock import held
 
 
 def shard(arguments: argparse.Namespace) -> int:
@@ -44,15 +44,10 @@ def shard(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _held(out: Path) -> Iterator[None]:
     """Keep others from writing there, too."""
-    lock = Lock(out / ".lock")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Held as other:
-        raise RunError(f"`{out}` is being written by {other}: wait, or choose another -o") from None
-    except OSError as error:
-        raise RunError(f"cannot write to `{out}`: {reason(error)}") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(out / ".lock", f"`{out}` is being written by"))
+        except OSError as error:
+            raise RunError(f"cannot write to `{out}`: {reason(error)}") from None
         yield
-    finally:
-        lock.release()

@@ -40,9 +40,10 @@ class Encoder:
     def loaded(self) -> FrozenRun:
         return _loaded(self)
 
-    def key(self, listing: Listing) -> dict[str, Any]:
-        """What the rows of these images depend on, but for rounding: another machine may go on with what one has begun."""
-        found = self.loaded.key(listing.source, listing.node.attrs["split"])
+    @property
+    def key(self) -> dict[str, Any]:
+        """What rows depend on beside their images, but for rounding: another machine may go on with what one has begun."""
+        found = self.loaded.settings
         return {name: value for name, value in found.items() if name not in ("device", "precision", "versions")}
 
 
@@ -85,9 +86,9 @@ class Embedded:
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Embedded:
         """Raises RunError where a file is damaged."""
-        read = [(part, *part.read()) for part in parts]
-        numbers = np.concatenate([images for _, _, images in read])
-        return cls(tuple(part.features for part, rows, _ in read if len(rows)), numbers)
+        numbers = [part.read()[1] for part in parts]
+        files = tuple(part.features for part, images in zip(parts, numbers, strict=True) if len(images))
+        return cls(files, np.concatenate(numbers))
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which rows belong to these images."""

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from graphssl.curate.sets import ImageSet, nothing
 from graphssl.curate.stage import Result
 from graphssl.runtime.errors import RunError
-from graphssl.runtime.lock import Held, Lock
+from graphssl.runtime.lock import held
 from graphssl.wholefile import write_atomically
 
 
@@ -32,7 +32,6 @@ class CurationFolder:
         self.path = Path(path)
         self.file = self.path / "curation.yaml"
         self.manifest = self.path / "manifest.parquet"
-        self.manifest = self.path / "manifest.parquet"
         self.summary = self.path / "summary.json"
         self.report = self.path / "report.html"
 
@@ -45,15 +44,8 @@ class CurationFolder:
         if self.path.exists() and not self.file.exists() and (not self.path.is_dir() or self._others()):
             raise RunError(f"`{self.path}` is there already, and is no curation: choose another -o")
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = Lock(self.path / ".lock")
-        try:
-            lock.acquire()
-        except Held as other:
-            raise RunError(f"`{self.path}` is in use by {other}: wait, or choose another -o") from None
-        try:
+        with held(self.path / ".lock", f"`{self.path}` is in use by"):
             yield
-        finally:
-            lock.release()
 
     def _others(self) -> list[Path]:
         """What is there that a curation which was just beginning would not have left."""

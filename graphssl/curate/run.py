@@ -26,7 +26,7 @@ from graphssl.ir.graph import Graph, Node
 from graphssl.progress import progress
 from graphssl.runtime.errors import RunError, reason
 from graphssl.runtime.processes import FromFirst, own_device, processes
-from graphssl.wholefile import write_atomically
+from graphssl.wholefile import remove_unfinished, write_atomically
 
 Say = Callable[[str], None]
 
@@ -115,7 +115,7 @@ class _Runner:
         attrs = dict(node.attrs)
         if node.kind == "source":
             listing = self.images[node.name]
-            used = {name: self.encoder(name).key(listing) for name in self.encoders(node)}
+            used = {name: self.encoder(name).key for name in self.encoders(node)}
             return _plain({"data": attrs, "images": listing.digest, "encoders": used})
         given = {port: [[ref.node, digest(self.keys[ref.node])] for ref in refs] for port, refs in node.inputs.items()}
         return _plain({"op": node.op.name, **attrs, "inputs": given})
@@ -152,7 +152,7 @@ class _Runner:
     def embed(self, node: Node, run: str, folder: StageFolder) -> None:
         """The rows of the images of a node by an encoder; processes of a launcher share them."""
         listing, encoder = self.images[node.name], self.encoder(run)
-        parts = parts_of(listing, folder.scratch("rows", self.keys[node.name]["encoders"][run]))
+        parts = parts_of(listing, folder.scratch("rows", listing.digest, self.keys[node.name]["encoders"][run]))
         todo = self.from_first(lambda: [part.number for part in _cleaned(parts)])
         embed = Embed(encoder, listing)
         if isinstance(self.options.engine, Local):
@@ -218,8 +218,7 @@ def _cleaned(parts: Sequence[Part]) -> list[Part]:
     """Those that are missing; what a killed run was just writing is taken away."""
     folder = parts[0].folder
     folder.mkdir(parents=True, exist_ok=True)
-    for unfinished in folder.glob(".*.part"):
-        unfinished.unlink()
+    remove_unfinished(folder)
     return missing(parts)
 
 

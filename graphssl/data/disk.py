@@ -29,6 +29,7 @@ from torch import Tensor
 from graphssl import __version__
 from graphssl.data.decode import MAX_PIXELS
 from graphssl.data.errors import DataError
+from graphssl.data.identity import identified
 from graphssl.data.wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -51,10 +52,7 @@ class OnDisk(Wrapped):
     def __init__(self, source: ImageSource, home: Path) -> None:
         super().__init__(source)
         self._home = home
-        digest = blake2b(_FORMAT.encode(), digest_size=16)
-        for words in source.identity():
-            digest.update(f"{len(words)} {words}\n".encode("utf-8", "surrogateescape"))
-        self._key = digest.digest()
+        self._key = identified(blake2b(_FORMAT.encode(), digest_size=16), source).digest()
         name = re.sub(r"[^\w.-]+", "_", Path(source.name).name)[:40]
         self._folder = home / f"{name}-{self._key.hex()}"
         self._open: tuple[int, int, int] | None = None

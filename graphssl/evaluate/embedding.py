@@ -26,12 +26,12 @@ from graphssl.data.errors import DataError, NoSplit
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.data.wrapped import Wrapped
 from graphssl.evaluate.features import unmoved
-from graphssl.evaluate.frozen import FrozenRun
+from graphssl.evaluate.frozen import FrozenRun, identity
 from graphssl.progress import progress
 from graphssl.runtime.errors import RunError, reason
-from graphssl.runtime.lock import Held, Lock
+from graphssl.runtime.lock import held
 from graphssl.runtime.processes import own_device, processes
-from graphssl.wholefile import whole, write_atomically
+from graphssl.wholefile import remove_unfinished, whole, write_atomically
 
 Row = tuple[int, str, str, int | None, str | None]
 """Of an image: its number in its split, split, path, label and class; none where it is unlabelled."""
@@ -66,9 +66,10 @@ class Shard:
                 opened.flush()
 
     def read(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Raises RunError where they are damaged."""
+        """Features, memory-mapped, and images. Raises RunError where they are damaged."""
         try:
-            features, images = (np.load(file, allow_pickle=False) for file in (self.features, self.images))
+            features = np.load(self.features, mmap_mode="r", allow_pickle=False)
+            images = np.load(self.images, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise RunError(f"`{self.features}` is damaged: remove it, and give the same command again") from None
         return features, images
@@ -96,16 +97,9 @@ class Output:
         if self.folder.is_dir() and any(self.folder.iterdir()) and not self.manifest.exists():
             raise RunError(f"`{self.folder}` is not empty, and no embedding was begun there: choose another -o")
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(self.folder / ".lock")
-        try:
-            lock.acquire()
-        except Held as other:
-            raise RunError(f"`{self.out}` is being written by {other}: wait, or choose another -o") from None
-        try:
+        with held(self.folder / ".lock", f"`{self.out}` is being written by"):
             self._begin(json.loads(json.dumps(facts)))
             yield
-        finally:
-            lock.release()
 
     def _begin(self, facts: dict[str, Any]) -> None:
         if not self.manifest.exists():
@@ -120,8 +114,7 @@ class Output:
             raise RunError(
                 f"`{self.out}` was begun with another {', '.join(changed)}: choose another -o, or remove `{self.folder}`"
             )
-        for unfinished in self.folder.glob(".*.part"):
-            unfinished.unlink()
+        remove_unfinished(self.folder)
 
     def finish(self, shards: Sequence[Shard], row: Callable[[str, int], Row]) -> None:
         """Write what makes the output complete."""
@@ -233,11 +226,8 @@ def _finished(
 
 def _facts(frozen: FrozenRun, sources: Mapping[str, ImageSource], size: int) -> dict[str, Any]:
     """What must be the same to go on."""
-    keys = {split: frozen.key(source, split) for split, source in sources.items()}
-    [first, *_] = keys.values()
-    shared = {name: value for name, value in first.items() if name not in ("data", "split")}
-    data = {split: {"images": len(sources[split]), "identity": key["data"]} for split, key in keys.items()}
-    return {**shared, "data": data, "shard_images": size}
+    data = {split: {"images": len(source), "identity": identity(source)} for split, source in sources.items()}
+    return {**frozen.settings, "data": data, "shard_images": size}
 
 
 def _sources(data: str, split: str) -> dict[str, ImageSource]:

@@ -11,6 +11,7 @@ import torch
 
 from graphssl import __version__
 from graphssl.data.errors import DataError
+from graphssl.data.identity import identified
 from graphssl.data.sources import ImageSource, open_data
 from graphssl.data.subset import balanced, balanced_share
 from graphssl.evaluate.features import digest, eval_view, extract, unmoved
@@ -56,6 +57,11 @@ class FrozenRun:
 
     def key(self, source: ImageSource, split: str) -> dict[str, Any]:
         """All that the features of these images depend on."""
+        return {**self.settings, "data": identity(source), "split": split}
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """All that features depend on, but for the images."""
         latest = self.folder.latest_checkpoint()
         size, steps = eval_view(self.graph)
         return {
@@ -63,8 +69,6 @@ class FrozenRun:
             "step": int(latest.name.removeprefix("step-")) if latest and self.kind == "encoder" else 0,
             "weights": self._weights,
             "graph": fingerprint(self.graph),
-            "data": identity(source),
-            "split": split,
             "size": size,
             "steps": steps,
             "precision": self.precision,
@@ -163,10 +167,7 @@ def require_classes(data: str, train: ImageSource, test: ImageSource) -> None:
 
 def identity(source: ImageSource) -> str:
     """SHA-256 in hex of what tells a source from any other."""
-    found = hashlib.sha256()
-    for words in source.identity():
-        found.update(f"{len(words)} {words}\n".encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+    return str(identified(hashlib.sha256(), source).hexdigest())
 
 
 def knn_of_run(

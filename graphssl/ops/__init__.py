@@ -5,12 +5,11 @@ Third parties add theirs through the entry-point group `graphssl.ops`, or `--plu
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 from importlib.metadata import entry_points
 
+from graphssl.ir.plugins import plugged
 from graphssl.ir.signature import Op
-from graphssl.language.diagnostics import Finding, GraphError
 from graphssl.ops.assignment import Sinkhorn, Softmax
 from graphssl.ops.center import Center
 from graphssl.ops.contrastive import InfoNCE, NegativesLoss, NTXent
@@ -91,11 +90,4 @@ def registry(plugins: tuple[str, ...] = ()) -> dict[str, type[Op]]:
     for point in sorted(entry_points(group="graphssl.ops"), key=lambda p: p.name):
         op = point.load()
         found[op.name] = op
-    for plugin in plugins:
-        try:
-            found |= {op.name: op for op in importlib.import_module(plugin).OPS}
-        except (ImportError, AttributeError) as error:
-            message = f"`--plugin {plugin}` cannot be used: {error}"
-            help = "name an importable module that lists its op classes in `OPS`"
-            raise GraphError([Finding("bad-plugin", message, help=help)]) from None
-    return found
+    return found | plugged(plugins, "OPS", "op classes")

@@ -9,8 +9,11 @@ import errno
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from graphssl.runtime.errors import RunError
 
 try:
     import fcntl
@@ -51,6 +54,20 @@ class Lock:
                     self.path.unlink()
             os.close(self.handle)
             self.handle = None
+
+
+@contextmanager
+def held(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock within. RunError, `refusal` and then who has it, where another process does; OSError as of `acquire`."""
+    lock = Lock(path)
+    try:
+        lock.acquire()
+    except Held as other:
+        raise RunError(f"{refusal} {other}: wait, or choose another -o") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock(handle: int) -> None:

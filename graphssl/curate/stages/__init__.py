@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 
 from graphssl.curate.stage import Stage
@@ -14,7 +13,7 @@ from graphssl.curate.stages.retrieve_samples import RetrieveSamples
 from graphssl.curate.stages.sample_hierarchy import SampleHierarchy
 from graphssl.curate.stages.sample_randomly import SampleRandomly
 from graphssl.curate.stages.self_deduplicate import SelfDeduplicate
-from graphssl.language.diagnostics import Finding, GraphError
+from graphssl.ir.plugins import plugged
 
 STAGES: tuple[type[Stage], ...] = (
     Images,
@@ -31,12 +30,4 @@ STAGES: tuple[type[Stage], ...] = (
 @cache
 def stages(plugins: tuple[str, ...] = ()) -> dict[str, type[Stage]]:
     """Every stage by name: ours, and those of the modules named in `plugins`, which list them in `STAGES`."""
-    found = {stage.name: stage for stage in STAGES}
-    for plugin in plugins:
-        try:
-            found |= {stage.name: stage for stage in importlib.import_module(plugin).STAGES}
-        except (ImportError, AttributeError) as error:
-            message = f"`--plugin {plugin}` cannot be used: {error}"
-            help = "name an importable module that lists its stages in `STAGES`"
-            raise GraphError([Finding("bad-plugin", message, help=help)]) from None
-    return found
+    return {stage.name: stage for stage in STAGES} | plugged(plugins, "STAGES", "stages")

@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 
 from graphssl.data.decode import extension_of
 from graphssl.data.errors import BadImage, DataError
+from graphssl.data.identity import identified
 from graphssl.data.philox import key_of, permutation
 from graphssl.data.shard_sampler import ShardSampler
 from graphssl.data.shards.index import NAME as INDEX
@@ -34,7 +35,7 @@ from graphssl.data.tar import add_member
 from graphssl.data.workers import in_order
 from graphssl.data.wrapped import unwrapped
 from graphssl.progress import progress
-from graphssl.wholefile import whole, write_atomically
+from graphssl.wholefile import remove_unfinished, whole, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -155,8 +156,7 @@ def _begin(folder: Path, facts: dict[str, Any], names: set[str]) -> None:
     if begun.exists() and begun.read_text() != _text(facts):
         raise DataError(f"`{folder}` was begun with other images or options: choose another -o, or remove it")
     write_atomically(begun, _text(facts))
-    for path in folder.glob(".*.part"):
-        path.unlink()
+    remove_unfinished(folder)
     if strange := there - names - {_BEGUN} - {path for path in there if path.startswith(".")}:
         raise DataError(f"`{folder}` holds `{min(strange)}`, which is no shard of this command: choose another -o")
 
@@ -182,10 +182,7 @@ def _images_of(source: ImageSource, size_mb: float) -> int:
 
 
 def _identity(source: ImageSource) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for words in source.identity():
-        digest.update(f"{len(words)} {words}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return str(identified(hashlib.blake2b(digest_size=16), source).hexdigest())
 
 
 def _text(facts: dict[str, Any]) -> str:
